@@ -1,0 +1,44 @@
+# Two commands: `make demo` and `make test`. Each sets up .venv from the lock on first use.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+OUT    ?= results/demo
+
+.PHONY: demo test check lint types imports bench lock docs clean
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -r requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.installed  ## the main job: simulate the default Dutch week and write its report
+	$(BIN)/flexpolder run default --out $(OUT) --overwrite
+
+test: $(VENV)/.installed  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed  ## who may import whom
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+bench: $(VENV)/.installed  ## measured by hand, never asserted
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed  ## regenerate the generated pages
+	$(BIN)/flexpolder docs
+
+lock:  ## refresh the pins (network needed)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

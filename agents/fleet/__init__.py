@@ -1,0 +1,1 @@
+"""EVs, charging points and sessions as arrays: behaviour, physics and charging strategies."""

@@ -1,0 +1,1 @@
+"""Running and understanding: command line, scenarios, sweeps, results and reports."""

@@ -1,0 +1,1 @@
+"""The wires: topology, power flow, sensitivities, power quality and congestion."""
