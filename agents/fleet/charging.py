@@ -1,0 +1,176 @@
+"""What one car does at one charging point: ratings, efficiency, and charge or discharge over some minutes, exactly.
+
+Power is phases x 230 V x ampere. Energy is booked at the meter; the battery gets meter times efficiency, and gives
+meter over efficiency. Power depends on set-point and state of charge only and is constant within a taper band, so the
+energy of an interval does not depend on how the interval is cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from agents.fleet.figures import (
+    EFFICIENCY_A,
+    EFFICIENCY_DC,
+    EFFICIENCY_ONE_PHASE,
+    EFFICIENCY_THREE_PHASE,
+    MIN_DC_KW,
+    TAPER_AC_EDGE,
+    TAPER_AC_SHARE,
+    TAPER_DC_EDGE,
+    TAPER_DC_SHARE,
+)
+
+KW_PER_A = 0.23
+POWER_TOLERANCE_KW = 1e-9
+_A = tuple(EFFICIENCY_A)
+_ONE = tuple(EFFICIENCY_ONE_PHASE)
+_THREE = tuple(EFFICIENCY_THREE_PHASE)
+_AC_EDGE, _AC_SHARE = tuple(TAPER_AC_EDGE), tuple(TAPER_AC_SHARE)
+_DC_EDGE, _DC_SHARE = tuple(TAPER_DC_EDGE), tuple(TAPER_DC_SHARE)
+
+
+@njit(cache=True)
+def efficiency(power_kw: float, n_phases: int, factor: float, is_dc: bool) -> float:
+    """One-way efficiency at a power at the meter (absolute value).
+
+    Parameters
+    ----------
+    power_kw : float
+        Power at the meter.
+    n_phases : int
+        Phases in use.
+    factor : float
+        The car's factor on the published curve.
+    is_dc : bool
+        Direct-current point.
+    """
+    if is_dc:
+        return EFFICIENCY_DC
+    ampere = power_kw / (KW_PER_A * n_phases)
+    curve = _ONE if n_phases == 1 else _THREE
+    if ampere <= _A[0]:
+        return curve[0] * factor
+    for k in range(1, 4):
+        if ampere < _A[k]:
+            weight = (ampere - _A[k - 1]) / (_A[k] - _A[k - 1])
+            return (curve[k - 1] + weight * (curve[k] - curve[k - 1])) * factor
+    return curve[3] * factor
+
+
+@njit(cache=True)
+def ratings(
+    car_phases: int, car_a: float, car_min_a: float, car_dc_kw: float, point_kw: float, point_phases: int, is_dc: bool
+) -> tuple[int, float, float]:
+    """Phases in use, highest and lowest charging power in kW of a car at a point; (0, 0, 0) if it cannot charge."""
+    if is_dc:
+        if car_dc_kw <= 0.0:
+            return 0, 0.0, 0.0
+        return 3, min(car_dc_kw, point_kw), MIN_DC_KW
+    n = min(car_phases, point_phases)
+    ampere = min(car_a, point_kw / (KW_PER_A * point_phases) + 1e-4)
+    low = n * KW_PER_A * car_min_a
+    high = max(min(n * KW_PER_A * ampere, point_kw), 0.0)
+    return (n, high, low) if high >= low - 1e-6 else (0, 0.0, 0.0)
+
+
+@njit(cache=True)
+def charge(
+    battery_kwh: float,
+    stop_kwh: float,
+    capacity_kwh: float,
+    power_kw: float,
+    max_kw: float,
+    min_kw: float,
+    n_phases: int,
+    factor: float,
+    is_dc: bool,
+    minutes: float,
+) -> tuple[float, float]:
+    """Charge for some minutes with the taper near full.
+
+    Parameters
+    ----------
+    battery_kwh, stop_kwh, capacity_kwh : float
+        Energy now, energy to stop at, usable capacity.
+    power_kw : float
+        Set-point at the meter, between ``min_kw`` and ``max_kw``.
+    max_kw, min_kw : float
+        Highest and lowest power of the car at this point.
+    n_phases, factor, is_dc
+        As in :func:`efficiency`.
+    minutes : float
+        Length of the interval.
+
+    Returns
+    -------
+    (float, float)
+        Energy in the battery afterwards and energy at the meter, kWh.
+    """
+    meter = 0.0
+    edges = _DC_EDGE if is_dc else _AC_EDGE
+    shares = _DC_SHARE if is_dc else _AC_SHARE
+    for k in range(5):
+        target = min(edges[k] * capacity_kwh, stop_kwh)
+        if k == 4:
+            target = min(capacity_kwh, stop_kwh)
+        if battery_kwh >= target or minutes <= 0.0:
+            continue
+        band_kw = min(power_kw, max(max_kw * shares[k], min_kw))
+        rate = band_kw * efficiency(band_kw, n_phases, factor, is_dc) / 60.0
+        needed = (target - battery_kwh) / rate
+        if needed > minutes:
+            battery_kwh += rate * minutes
+            meter += band_kw * minutes / 60.0
+            minutes = 0.0
+        else:
+            battery_kwh = target
+            meter += band_kw * needed / 60.0
+            minutes -= needed
+    return battery_kwh, meter
+
+
+@njit(cache=True)
+def discharge(
+    battery_kwh: float, floor_kwh: float, power_kw: float, n_phases: int, factor: float, is_dc: bool, minutes: float
+) -> tuple[float, float]:
+    """Deliver for some minutes, down to a floor; returns energy in the battery and energy delivered at the meter."""
+    if battery_kwh <= floor_kwh:
+        return battery_kwh, 0.0
+    rate = power_kw / efficiency(power_kw, n_phases, factor, is_dc) / 60.0
+    needed = (battery_kwh - floor_kwh) / rate
+    if needed > minutes:
+        return battery_kwh - rate * minutes, power_kw * minutes / 60.0
+    return floor_kwh, power_kw * needed / 60.0
+
+
+def efficiency_array(power_kw: np.ndarray, n_phases: np.ndarray, factor: np.ndarray, is_dc: np.ndarray) -> np.ndarray:
+    """NumPy twin of :func:`efficiency` on arrays."""
+    ampere = np.abs(power_kw) / (KW_PER_A * np.maximum(n_phases, 1))
+    one = np.interp(ampere, EFFICIENCY_A, EFFICIENCY_ONE_PHASE)
+    three = np.interp(ampere, EFFICIENCY_A, EFFICIENCY_THREE_PHASE)
+    return np.where(is_dc, EFFICIENCY_DC, np.where(n_phases == 1, one, three) * factor)
+
+
+def ratings_array(
+    car_phases: np.ndarray,
+    car_a: np.ndarray,
+    car_min_a: np.ndarray,
+    car_dc_kw: np.ndarray,
+    point_kw: np.ndarray,
+    point_phases: np.ndarray,
+    is_dc: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """NumPy twin of :func:`ratings` on arrays."""
+    point_kw = np.asarray(point_kw, dtype=float)
+    n = np.minimum(car_phases, point_phases).astype(np.int64)
+    ampere = np.minimum(np.asarray(car_a, dtype=float), point_kw / (KW_PER_A * point_phases) + 1e-4)
+    low = n * KW_PER_A * np.asarray(car_min_a, dtype=float)
+    high = np.maximum(np.minimum(n * KW_PER_A * ampere, point_kw), 0.0)
+    can_ac = high >= low - 1e-6
+    can_dc = np.asarray(car_dc_kw) > 0.0
+    can = np.where(is_dc, can_dc, can_ac)
+    phases = np.where(is_dc, 3, n) * can
+    high = np.where(is_dc, np.minimum(np.asarray(car_dc_kw, dtype=float), point_kw), high) * can
+    return phases, high, np.where(is_dc, MIN_DC_KW, low) * can

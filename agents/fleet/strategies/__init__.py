@@ -1,0 +1,28 @@
+"""Charging strategies by name: each takes what a controller sees and returns planned power.
+
+A newcomer writes one function ``(view: SessionView, signal: Signal) -> power_kw[n_sessions, n_ahead]`` and adds one
+entry to ``STRATEGIES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from agents.fleet.strategies.allocation import RULES, allocate
+from agents.fleet.strategies.optimal import price_optimal_v1g
+from agents.fleet.strategies.simple import delayed, pv_following, time_of_use, uncontrolled
+from agents.fleet.view import SessionView, Signal
+
+Strategy = Callable[[SessionView, Signal], np.ndarray]
+
+STRATEGIES: dict[str, Strategy] = {
+    "uncontrolled": uncontrolled,
+    "delayed": delayed,
+    "time_of_use": time_of_use,
+    "price_optimal_v1g": price_optimal_v1g,
+    "pv_following": pv_following,
+}
+
+__all__ = ["RULES", "STRATEGIES", "SessionView", "Signal", "Strategy", "allocate"]
