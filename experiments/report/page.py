@@ -1,0 +1,143 @@
+"""The page: header, table of contents, sections, and everything it needs in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from plotly.offline import get_plotlyjs
+
+from experiments.report import summary
+from experiments.report.facts import facts
+from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
+from experiments.report.section import MODE_BAR, Section
+from experiments.report.view import RunView
+from experiments.report.wording import count, plural
+
+SECTIONS: tuple[Callable[[RunView], Section], ...] = (
+    prices.section,
+    load.section,
+    grid.section,
+    balancing.section,
+    money.section,
+    drivers.section,
+    messages.section,
+    checks.section,
+    checks.method,
+)
+
+
+def run_report(tables: Mapping[str, pl.DataFrame], kpis: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """One self-contained HTML page about one run.
+
+    Parameters
+    ----------
+    tables : mapping of str to polars.DataFrame
+        Result tables by name; absent or empty ones give a section that says so.
+    kpis : mapping
+        KPIs by name, numbers or mappings with ``value``.
+    manifest : mapping
+        Scenario, seed, versions and cost of the run.
+
+    Returns
+    -------
+    str
+        HTML that asks nothing of the network.
+    """
+    run = RunView(tables, kpis, manifest)
+    parts = [build(run) for build in SECTIONS]
+    name = str(manifest.get("name") or run.scenario("name") or "run")
+    body = "".join(part.html() for part in parts)
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>flexpolder: {escape(name)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_asset('style.css')}</style></head><body>"
+        '<a class="skip" href="#summary">To the summary</a>'
+        f"{_contents(parts)}<main>{_header(run, name)}{body}{_footer(run)}</main>"
+        f"<script>{get_plotlyjs()}</script>"
+        f'<script type="application/json" id="plot-options">{json.dumps(MODE_BAR)}</script>'
+        f"<script>{_asset('report.js')}</script></body></html>"
+    )
+
+
+def write_run_report(run_dir: str | Path) -> Path:
+    """Write ``report.html`` beside the tables of a finished run.
+
+    Parameters
+    ----------
+    run_dir : path
+        Folder with the run's Parquet tables, ``kpis.json`` and ``manifest.json``.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not that of a run.
+    """
+    folder = Path(run_dir)
+    if not (folder / "manifest.json").is_file():
+        raise FileNotFoundError(f"{folder}: no manifest.json, so this is not the folder of a finished run")
+    tables = {p.stem: pl.read_parquet(p) for p in sorted(folder.glob("*.parquet"))}
+    kpis = json.loads((folder / "kpis.json").read_text()) if (folder / "kpis.json").is_file() else {}
+    page = folder / "report.html"
+    page.write_text(run_report(tables, kpis, json.loads((folder / "manifest.json").read_text())), encoding="utf-8")
+    return page
+
+
+def _asset(name: str) -> str:
+    return (files("experiments.report") / name).read_text(encoding="utf-8")
+
+
+def _contents(parts: list[Section]) -> str:
+    links = "".join(f'<li><a href="#{p.key}">{escape(p.title)}</a></li>' for p in parts)
+    return (
+        '<nav aria-label="Contents"><a class="brand" href="#top">flexpolder</a>'
+        f'<ol><li><a href="#summary">Summary</a></li>{links}</ol></nav>'
+    )
+
+
+def _dates(run: RunView) -> str:
+    if not run.n_periods:
+        return "No periods"
+    first, last = (run.local_time[i].item() for i in (0, -1))
+    days = round(run.n_periods * run.period_h / 24)
+    span = f"{first:%A} {first.day} {first:%B %Y}"
+    if first.date() != last.date():
+        span += f" to {last:%A} {last.day} {last:%B %Y}"
+    return f"{span} · {plural(days, 'day')} · {count(run.n_periods)} periods of {run.period_h * 60:.0f} minutes"
+
+
+def _header(run: RunView, name: str) -> str:
+    f = facts(run)
+    size = f"{plural(run.n_evs, 'EV')} · {plural(run.n_homes, 'home')}"
+    branches, nodes = run.table("branches").height, run.table("nodes").height
+    if nodes:
+        size += f" · {plural(nodes, 'grid node')} and {plural(branches, 'cable, line or transformer', 'branches')}"
+    about = str(run.manifest.get("description") or run.scenario("description") or "")
+    tiles = "".join(t.html() for t in summary.tiles(f))
+    text = "".join(f"<li>{escape(s)}</li>" for s in summary.sentences(run, f))
+    return (
+        f'<header id="top"><p class="kind">Simulation report</p><h1>{escape(name)}</h1>'
+        + (f'<p class="about">{escape(about)}</p>' if about else "")
+        + f'<p class="meta">{escape(_dates(run))}<br>{escape(size)}</p>'
+        f'<p class="scale"><strong>Scale.</strong> {escape(summary.representation(run))}</p></header>'
+        '<section id="summary" aria-labelledby="summary-title"><h2 id="summary-title">Summary</h2>'
+        f'<ul class="tiles">{tiles}</ul><ul class="findings">{text}</ul>'
+        '<p class="small">Uncontrolled = the same drivers and trips, every car charging at full power from arrival.'
+        "</p></section>"
+    )
+
+
+def _footer(run: RunView) -> str:
+    seed = run.manifest.get("seed")
+    said = f" · seed {seed}" if seed is not None else ""
+    return f"<footer>flexpolder{said} · this page is self-contained and asks nothing of the network</footer>"
