@@ -1,0 +1,30 @@
+"""Transport agreements and capacity contracts as data, each with its limits, its price and its checker."""
+
+from markets.contracts.agreements import DurationBound, Firm, NonFirm, TimeBlock, TransportAgreement
+from markets.contracts.breaches import Breach, Exceedances, exceedances, total_penalty_eur
+from markets.contracts.clock import Clock
+from markets.contracts.door import REPORT_AGREEMENTS, TRANSPORT_AGREEMENTS, agreement_for, check_portfolio
+from markets.contracts.group import SHARING_RULES, Group
+from markets.contracts.guarantee import Guarantee
+from markets.contracts.limiting import CapacityLimiting
+
+__all__ = [
+    "REPORT_AGREEMENTS",
+    "SHARING_RULES",
+    "TRANSPORT_AGREEMENTS",
+    "Breach",
+    "CapacityLimiting",
+    "Clock",
+    "DurationBound",
+    "Exceedances",
+    "Firm",
+    "Group",
+    "Guarantee",
+    "NonFirm",
+    "TimeBlock",
+    "TransportAgreement",
+    "agreement_for",
+    "check_portfolio",
+    "exceedances",
+    "total_penalty_eur",
+]
