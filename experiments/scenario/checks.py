@@ -1,0 +1,266 @@
+"""Turn a raw nested dict into sections, or into the list of everything wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from agents.settings import DEFAULT_PARTIES, SEGMENTS
+from experiments.scenario.faults import Fault, nearest
+from experiments.scenario.sections import (
+    FleetSection,
+    GridSection,
+    LinksSection,
+    OutputSection,
+    PartySection,
+    ScenarioFile,
+)
+from experiments.store.tables import TABLES
+from markets import levers
+
+ROLE_NAMES = tuple(sorted({role for party in DEFAULT_PARTIES for role in party.roles}))
+"""Market roles that a scenario must give to at least one party each."""
+
+_TYPE_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false",
+    "date_type": "a date such as 2026-01-19 (without quotes)",
+    "list_type": "a list in [ ]",
+    "dict_type": "a table",
+    "model_type": "a table of keys",
+    "model_attributes_type": "a table of keys",
+    "finite_number": "a finite number",
+}
+
+
+def sections_of(raw: Mapping[str, Any], file: str) -> tuple[dict[str, Any], list[Fault]]:
+    """Validate a raw scenario section by section, so that one bad section hides no fault of another.
+
+    Parameters
+    ----------
+    raw : mapping
+        Nested dict as read from TOML, overrides applied.
+    file : str
+        Name shown in faults.
+
+    Returns
+    -------
+    sections : dict
+        The sections that are sound, by name.
+    faults : list of Fault
+        Everything that is wrong; empty if the scenario is sound.
+    """
+    fields = ScenarioFile.model_fields
+    faults = [_unknown(file, (key,)) for key in raw if key not in fields]
+    sections: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in raw and not field.is_required():
+            sections[name] = field.get_default()
+            continue
+        try:
+            sections[name] = _adapter(name).validate_python(raw.get(name, {}), strict=True)
+        except ValidationError as error:
+            faults += [_fault({**e, "loc": (name, *e["loc"])}, file) for e in error.errors(include_url=False)]
+    if isinstance(raw.get("regulation", {}), Mapping):
+        faults += regulation_faults(raw.get("regulation", {}), file)
+    return sections, [*faults, *_cross_faults(sections, file)]
+
+
+@cache
+def _adapter(section: str) -> TypeAdapter[Any]:
+    annotation: Any = ScenarioFile.model_fields[section].annotation
+    return TypeAdapter(annotation)
+
+
+def _cross_faults(sections: Mapping[str, Any], file: str) -> list[Fault]:
+    """Faults between keys, of the sections that are sound in themselves."""
+    faults = _party_faults(sections["party"], file) if "party" in sections else []
+    if "fleet" in sections:
+        faults += _fleet_faults(sections["fleet"], file)
+    if "grid" in sections:
+        faults += _grid_faults(sections["grid"], sections.get("fleet"), file)
+    if "links" in sections:
+        faults += _link_faults(sections["links"], file)
+    if "output" in sections:
+        faults += _output_faults(sections["output"], file)
+    return faults
+
+
+def _unknown(file: str, location: tuple[Any, ...]) -> Fault:
+    text = f"unknown key; {nearest(str(location[-1]), keys_at(location[:-1]))}"
+    return Fault(file, ".".join(map(str, location)), text)
+
+
+def _fault(error: Any, file: str) -> Fault:
+    """One pydantic error in this product's words."""
+    location = tuple(error["loc"])
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return _unknown(file, location)
+    if kind == "missing":
+        return Fault(file, key, f"is required: {_description(location)}")
+    if kind in _TYPE_WORDS:
+        return Fault(file, key, f"{value!r} is not {_TYPE_WORDS[kind]}")
+    if kind == "literal_error":
+        return Fault(file, key, f"{value!r} is not one of {error['ctx']['expected']}")
+    if kind == "string_pattern_mismatch":
+        return Fault(file, key, f"{value!r} may hold only letters, digits, '_', '-' and '.', at most 64")
+    if kind in {"greater_than_equal", "less_than_equal", "greater_than", "less_than"}:
+        return Fault(file, key, f"{_shown(value)} is outside {_range_text(location)}")
+    return Fault(file, key, f"{_shown(value)}: {error['msg'][0].lower()}{error['msg'][1:]}")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _model_at(location: Iterable[Any]) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = ScenarioFile
+    for part in location:
+        if isinstance(part, int) or model is None:
+            continue
+        if part not in model.model_fields:
+            return None
+        model = _model_in(model.model_fields[part].annotation)
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as ``list[PartySection]`` or ``SeriesSection | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(a) for a in getattr(annotation, "__args__", ()))
+    return next((m for m in found if m is not None), None)
+
+
+def keys_at(location: Iterable[Any]) -> list[str]:
+    """Keys that may stand at a place of the file, such as ``("fleet", "home")``."""
+    location = tuple(location)
+    if location == ("regulation",):
+        return [f.name for f in levers.levers()]
+    model = _model_at(location)
+    return list(model.model_fields) if model else []
+
+
+def _description(location: tuple[Any, ...]) -> str:
+    model = _model_at(location[:-1])
+    found = model.model_fields.get(str(location[-1])) if model else None
+    return (found.description or "see docs/scenario.md") if found else "see docs/scenario.md"
+
+
+def _range_text(location: tuple[Any, ...]) -> str:
+    low, high = bounds_at(location)
+    if low is None:
+        return f"at most {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def bounds_at(location: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Lowest and highest value of a key; None where there is no bound."""
+    model = _model_at(location[:-1])
+    found = model.model_fields.get(str(location[-1])) if model else None
+    low = high = None
+    for rule in found.metadata if found else ():
+        low = next((getattr(rule, a) for a in ("ge", "gt") if getattr(rule, a, None) is not None), low)
+        high = next((getattr(rule, a) for a in ("le", "lt") if getattr(rule, a, None) is not None), high)
+    return low, high
+
+
+def regulation_faults(regulation: Mapping[str, Any], file: str) -> list[Fault]:
+    """What is wrong with the levers of a scenario."""
+    known = [f.name for f in levers.levers()]
+    faults = []
+    for name, value in regulation.items():
+        if name not in known:
+            faults.append(Fault(file, f"regulation.{name}", f"unknown lever; {nearest(name, known)}"))
+        elif (text := levers.fault_of(name, value)) is not None:
+            faults.append(Fault(file, f"regulation.{name}", text))
+    return faults or _price_limit_faults(regulation, file)
+
+
+def _price_limit_faults(regulation: Mapping[str, Any], file: str) -> list[Fault]:
+    keys = ("absolute_signal_threshold_share", "congestion_threshold_share")
+    default = levers.Regulation()
+    signal, congestion = (regulation.get(k, getattr(default, k)) for k in keys)
+    if signal >= congestion:
+        return []
+    text = f"{signal} is below regulation.{keys[1]} = {congestion}: the last resort must come after the market"
+    return [Fault(file, f"regulation.{keys[0]}", text)]
+
+
+def _party_faults(parties: list[PartySection], file: str) -> list[Fault]:
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    held: set[str] = set()
+    for row, party in enumerate(parties, start=1):
+        if party.name in seen:
+            faults.append(
+                Fault(file, f"party.{row}.name", f"'{party.name}' appears twice; every party needs its own name")
+            )
+        seen.add(party.name)
+        for role in party.roles:
+            if role not in ROLE_NAMES:
+                text = f"'{role}' is not a role; {nearest(role, ROLE_NAMES)}"
+                faults.append(Fault(file, f"party.{row}.roles", text))
+        held.update(party.roles)
+    missing = [role for role in ROLE_NAMES if role not in held]
+    if parties and missing:
+        faults.append(Fault(file, "party", f"nobody holds {', '.join(missing)}; give each role to at least one party"))
+    return faults
+
+
+def _fleet_faults(fleet: FleetSection, file: str) -> list[Fault]:
+    segments = {name: getattr(fleet, name) for name in SEGMENTS}
+    faults = []
+    if all(s.evs == 0 for s in segments.values()):
+        faults.append(Fault(file, "fleet", "no segment has EVs; set for example fleet.home.evs"))
+    known = strategy_names()
+    for name, segment in segments.items():
+        if known and segment.strategy not in known:
+            text = f"'{segment.strategy}' is not a strategy; {nearest(segment.strategy, known)}"
+            faults.append(Fault(file, f"fleet.{name}.strategy", text))
+    if fleet.home.charging_points > fleet.home.evs:
+        text = f"{fleet.home.charging_points} is more than fleet.home.evs = {fleet.home.evs}"
+        faults.append(Fault(file, "fleet.home.charging_points", text))
+    return faults
+
+
+def _grid_faults(grid: GridSection, fleet: FleetSection | None, file: str) -> list[Fault]:
+    faults = []
+    if fleet is not None and fleet.home.evs > grid.homes:
+        text = f"{fleet.home.evs} is more than grid.homes = {grid.homes}; every home has at most one charging point"
+        faults.append(Fault(file, "fleet.home.evs", text))
+    if grid.lv_areas > grid.homes:
+        faults.append(Fault(file, "grid.lv_areas", f"{grid.lv_areas} is more than grid.homes = {grid.homes}"))
+    return faults
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Names of the charging strategies that a scenario may choose."""
+    import agents.fleet
+
+    return tuple(getattr(agents.fleet, "STRATEGIES", ()))
+
+
+def _link_faults(links: LinksSection, file: str) -> list[Fault]:
+    known = (*ROLE_NAMES, "driver", "ev", "charging_point")
+    faults = []
+    for row, pair in enumerate(links.cut, start=1):
+        place = f"links.cut.{row}"
+        if len(pair) != 2:
+            faults.append(Fault(file, place, f"{pair} is not a pair [sender role, receiver role]"))
+        wrong = [role for role in pair if role not in known]
+        faults += [Fault(file, place, f"'{role}' is not a role; {nearest(role, known)}") for role in wrong]
+    return faults
+
+
+def _output_faults(output: OutputSection, file: str) -> list[Fault]:
+    wrong = [t for t in output.tables if t not in TABLES]
+    return [Fault(file, "output.tables", f"'{t}' is not a table; {nearest(t, TABLES)}") for t in wrong]

@@ -1,0 +1,173 @@
+"""Read a scenario: TOML file or bundled name, with overrides, into a checked :class:`Scenario`."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.scenario.checks import sections_of
+from experiments.scenario.faults import Fault, InputError, nearest
+from experiments.scenario.scenario import Scenario
+from experiments.scenario.sections import ScenarioFile
+from experiments.scenario.series import read_series
+from markets.calendar import Horizon
+
+BUNDLED_DIR = Path(__file__).parent.parent / "scenarios"
+
+
+def bundled() -> dict[str, Path]:
+    """Scenarios that come with the product, by name in alphabetical order."""
+    return {p.stem: p for p in sorted(BUNDLED_DIR.glob("*.toml"))}
+
+
+def read_scenario(source: str | Path, overrides: Iterable[str] = ()) -> Scenario:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    source : str or Path
+        A ``.toml`` file or the name of a bundled scenario.
+    overrides : iterable of str
+        ``key.path=value`` with the value as in TOML (quotes around texts may be left out).
+
+    Returns
+    -------
+    Scenario
+        Checked, with the user's own series read.
+
+    Raises
+    ------
+    InputError
+        With every fault found.
+    """
+    path = find(source)
+    raw = load(path)
+    places: dict[str, str] = {}
+    for text in overrides:
+        key, value = parse_override(text)
+        put(raw, key, value, text)
+        places[key] = "--set"
+    return from_raw(raw, path, places)
+
+
+def from_raw(raw: Mapping[str, Any], path: Path, places: Mapping[str, str] | None = None) -> Scenario:
+    """Check a raw nested dict and build the scenario; see :func:`read_scenario` for errors."""
+    file = path.name
+    sections, faults = sections_of(raw, file)
+    series, wrong = _series_of(sections, path)
+    faults += wrong
+    grid = sections.get("grid")
+    if grid is not None and grid.file is not None and not (path.parent / grid.file).is_file():
+        faults.append(Fault(file, "grid.file", f"no such file: {path.parent / grid.file}"))
+    if faults:
+        raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
+    checked = ScenarioFile.model_construct(**sections)
+    return Scenario(sections=checked, path=path, raw=copy.deepcopy(dict(raw)), series=series)
+
+
+def _series_of(sections: Mapping[str, Any], path: Path) -> tuple[dict[str, np.ndarray], list[Fault]]:
+    """The user's own series, as far as the sections that name them are sound."""
+    if "scenario" not in sections or "series" not in sections:
+        return {}, []
+    horizon = Horizon(sections["scenario"].first_day, sections["scenario"].days)
+    found, faults = {}, []
+    for kind, spec in sections["series"]:
+        if spec is None:
+            continue
+        values, wrong = read_series(kind, spec, path.parent, horizon, path.name)
+        faults += wrong
+        if values is not None:
+            found[kind] = values
+    return found, faults
+
+
+def find(source: str | Path) -> Path:
+    """Path of a scenario file or bundled name; InputError if there is none."""
+    path = Path(source)
+    if path.is_file():
+        return path.resolve()
+    if str(source) in bundled():
+        return bundled()[str(source)]
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise InputError([Fault(str(source), "", "no such file; give a .toml file or a bundled name")])
+    raise InputError(
+        [Fault(str(source), "", f"no file and no bundled scenario of that name; {nearest(str(source), bundled())}")]
+    )
+
+
+def load(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read TOML and lay it over its base scenario, if it names one.
+
+    Raises
+    ------
+    InputError
+        For a syntax error (with line), an unreadable file, or a circle of bases.
+    """
+    raw = read_toml(path)
+    scenario = raw.get("scenario")
+    base = scenario.get("base") if isinstance(scenario, dict) else None
+    if not isinstance(base, str):
+        return raw
+    beside = path.parent / base
+    base_path = beside.resolve() if beside.is_file() else bundled().get(base)
+    if base_path is None:
+        known = nearest(base, bundled())
+        raise InputError(
+            [Fault(path.name, "scenario.base", f"'{base}' is no file here and no bundled scenario; {known}")]
+        )
+    if base_path in (*seen, path):
+        raise InputError([Fault(path.name, "scenario.base", f"'{base}' leads back to this file")])
+    return _over(load(base_path, (*seen, path)), raw)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested dict; InputError with the line for a syntax error."""
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = f"(at line {text.count(chr(10)) + 1}, end of document)"
+        words = str(error).replace("(at end of document)", last)
+        raise InputError([Fault(path.name, "", f"is not valid TOML: {words}")]) from None
+    except UnicodeDecodeError as error:
+        raise InputError([Fault(path.name, "", f"is not UTF-8 text (byte {error.start})")]) from None
+    except OSError as error:
+        raise InputError([Fault(str(path), "", f"cannot be read: {error.strerror}")]) from None
+
+
+def _over(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested dict over another, key by key; lists and values of the top win."""
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``key.path=value``; the value is read as TOML, else taken as text."""
+    key, mark, value = text.partition("=")
+    key = key.strip()
+    if not mark or not key or "." not in key:
+        raise InputError([Fault("--set", text, "must be key.path=value, for example regulation.min_bid_mw=0.1")])
+    try:
+        return key, tomllib.loads(f"v = {value.strip()}")["v"]
+    except tomllib.TOMLDecodeError:
+        return key, value.strip()
+
+
+def put(raw: dict[str, Any], key: str, value: Any, text: str = "") -> None:
+    """Set a dotted key of a nested dict in place, opening tables on the way."""
+    *way, last = key.split(".")
+    table: Any = raw
+    for part in way:
+        table = table.setdefault(part, {}) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            raise InputError([Fault("--set", text or key, f"'{part}' is not a table of keys")])
+    table[last] = value

@@ -1,0 +1,176 @@
+"""The sections of a scenario file: every key with its unit, default, range and one line of meaning.
+
+``docs/scenario.md`` shows the same; the classes are the only place in which a key is declared. Ranges are what makes
+sense for a study of the Netherlands, wide enough for extreme cases.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SegmentName = Literal["home", "public_ac", "office", "depot", "shared", "dc_site"]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys refused, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ScenarioSection(Section):
+    """What is simulated, when, and with which random seed."""
+
+    name: str = Field(
+        description="short name, used for the results folder", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+    )
+    description: str = Field(
+        default="", description="one line shown by `flexpolder scenarios` and in the report", max_length=400
+    )
+    base: str | None = Field(
+        default=None,
+        description="scenario (bundled name or file beside this one) whose keys hold where this file says nothing",
+    )
+    first_day: date = Field(
+        default=date(2026, 1, 19),
+        description="first local day (Europe/Amsterdam)",
+        ge=date(2015, 1, 1),
+        le=date(2050, 12, 31),
+    )
+    days: int = Field(default=7, description="local days simulated", ge=1, le=366)
+    seed: int = Field(default=1, description="root of all random streams", ge=0, le=2**31 - 1)
+    representation: int = Field(
+        default=1, description="national EVs that one simulated EV stands for in the national markets", ge=1, le=10000
+    )
+
+
+class SegmentSection(Section):
+    """EVs of one segment and how they are steered."""
+
+    evs: int = Field(default=0, description="simulated EVs", ge=0, le=1_000_000)
+    charging_points: int = Field(
+        default=0, description="charging points of the segment; 0 = one per EV", ge=0, le=1_000_000
+    )
+    strategy: str = Field(default="least_cost", description="charging strategy, a name from `flexpolder strategies`")
+    smart_share: float = Field(default=1.0, description="share of drivers who take part in smart charging", ge=0, le=1)
+
+
+class FleetSection(Section):
+    """The simulated EVs."""
+
+    home: SegmentSection = Field(default=SegmentSection(), description="private charging points at homes")
+    public_ac: SegmentSection = Field(default=SegmentSection(), description="public AC posts in the street")
+    office: SegmentSection = Field(default=SegmentSection(), description="charging at work")
+    depot: SegmentSection = Field(
+        default=SegmentSection(), description="vans and trucks of a fleet operator, in at night"
+    )
+    shared: SegmentSection = Field(default=SegmentSection(), description="shared cars")
+    dc_site: SegmentSection = Field(default=SegmentSection(), description="visitors of fast-charging sites")
+    v2x_share: float = Field(default=0.05, description="share of EVs and points that can discharge", ge=0, le=1)
+    plug_in_hybrid_share: float = Field(default=0.3, description="share of plug-in hybrids among cars", ge=0, le=1)
+    opt_out_share: float = Field(
+        default=0.05, description="share of sessions whose driver asks to charge at once", ge=0, le=1
+    )
+
+
+class GridSection(Section):
+    """The simulated wires."""
+
+    homes: int = Field(default=6400, description="homes with a grid connection", ge=1, le=200_000)
+    lv_areas: int = Field(default=40, description="low-voltage areas, one MV/LV transformer each", ge=1, le=5000)
+    fidelity: Literal["linear", "symmetric", "three_phase"] = Field(
+        default="three_phase", description="power-flow model of the low-voltage grid"
+    )
+    heat_pump_share: float = Field(default=0.15, description="share of homes with a heat pump", ge=0, le=1)
+    pv_share: float = Field(default=0.35, description="share of homes with solar panels", ge=0, le=1)
+    file: str | None = Field(
+        default=None, description="grid file instead of the generated town, relative to the scenario"
+    )
+
+
+class SystemSection(Section):
+    """The rest of the Dutch power system."""
+
+    gas_eur_per_mwh: float = Field(default=30.0, description="gas price (heat value)", ge=0, le=500)
+    coal_eur_per_mwh: float = Field(default=12.0, description="coal price (heat value)", ge=0, le=200)
+    co2_eur_per_t: float = Field(default=70.0, description="emission allowance price", ge=0, le=500)
+    wind_capacity_scale: float = Field(default=1.0, description="wind capacity relative to 2025", ge=0, le=10)
+    solar_capacity_scale: float = Field(default=1.0, description="solar capacity relative to 2025", ge=0, le=10)
+    load_scale: float = Field(default=1.0, description="national load relative to 2025", gt=0, le=5)
+    load_forecast_error_share: float = Field(
+        default=0.02, description="standard error of the load forecast", ge=0, le=0.3
+    )
+
+
+SeriesKind = Literal["price_eur_per_mwh", "load_mw", "solar_share", "wind_share"]
+
+
+class SeriesSection(Section):
+    """One time series of the user's own: a CSV or Parquet file with a time column and a value column."""
+
+    file: str = Field(description="CSV or Parquet file, relative to the scenario")
+    column: str = Field(description="column with the values")
+    unit: str = Field(description="unit of the values, for example EUR/MWh, MW or share")
+    time_column: str = Field(default="time_utc", description="column with the start of each interval")
+    time_zone: str = Field(
+        default="UTC", description="zone of times that carry no offset, for example Europe/Amsterdam"
+    )
+    largest_gap_min: int = Field(default=0, description="gaps up to this length repeat the last value", ge=0, le=1440)
+
+
+class AllSeriesSection(Section):
+    """The user's own series; each replaces the embedded one of its kind."""
+
+    price_eur_per_mwh: SeriesSection | None = Field(default=None, description="Dutch day-ahead price, taken as given")
+    load_mw: SeriesSection | None = Field(default=None, description="Dutch national load")
+    solar_share: SeriesSection | None = Field(default=None, description="solar generation as share of capacity")
+    wind_share: SeriesSection | None = Field(default=None, description="wind generation as share of capacity")
+
+
+class PartySection(Section):
+    """A company and the market roles it holds."""
+
+    name: str = Field(description="name of the company", min_length=1, max_length=60)
+    roles: list[str] = Field(description="market roles held, at least one", min_length=1)
+
+
+class OutputSection(Section):
+    """What a run writes besides its KPIs."""
+
+    is_report: bool = Field(default=True, description="write report.html")
+    tables: list[str] = Field(default=[], description="result tables to keep; empty keeps all")
+
+
+class LinksSection(Section):
+    """Message links of the run."""
+
+    cut: list[list[str]] = Field(
+        default=[], description="pairs [sender role, receiver role] whose link delivers nothing"
+    )
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "scenario": ScenarioSection,
+    "fleet": FleetSection,
+    "grid": GridSection,
+    "system": SystemSection,
+    "series": AllSeriesSection,
+    "links": LinksSection,
+    "output": OutputSection,
+}
+
+
+class ScenarioFile(Section):
+    """A whole scenario file as written."""
+
+    scenario: ScenarioSection
+    regulation: dict[str, Any] = Field(default={}, description="levers, see `flexpolder levers`")
+    fleet: FleetSection = FleetSection()
+    grid: GridSection = GridSection()
+    system: SystemSection = SystemSection()
+    series: AllSeriesSection = AllSeriesSection()
+    links: LinksSection = LinksSection()
+    party: list[PartySection] = []
+    output: OutputSection = OutputSection()

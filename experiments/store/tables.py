@@ -1,0 +1,315 @@
+"""Every result table of a run: the one place that says what columns mean. ``results/README.md`` is made from it."""
+
+from __future__ import annotations
+
+from experiments.store.columns import Table, declare
+
+_PERIOD = ("period", "int32", "", "period index, 15 min, 0 = first of the run")
+_SEGMENT = ("segment", "string", "", "home, public_ac, office, depot, shared, dc_site, household, pv or site")
+_BRANCH = ("branch_index", "int32", "", "row in table branches; -1 = no single branch")
+_NODE = ("node_index", "int32", "", "row in table nodes")
+
+
+def _f(name: str, unit: str, meaning: str) -> tuple[str, str, str, str]:
+    return (name, "float64", unit, meaning)
+
+
+def _s(name: str, meaning: str) -> tuple[str, str, str, str]:
+    return (name, "string", "", meaning)
+
+
+_TIME_AND_MARKETS = (
+    declare(
+        "periods",
+        "the run's clock",
+        [
+            _PERIOD,
+            ("time_utc", "timestamp", "UTC", "start of the period"),
+            ("local_hour", "float32", "h", "Dutch clock hour at the start, with fraction"),
+            ("day", "int32", "", "local day, 0 = first"),
+        ],
+    ),
+    declare(
+        "prices",
+        "what a megawatt-hour cost, and the regulation state",
+        [
+            _PERIOD,
+            _f("day_ahead_eur_per_mwh", "EUR/MWh", "day-ahead clearing price"),
+            _f("intraday_vwap_eur_per_mwh", "EUR/MWh", "volume-weighted continuous intraday price; NaN = no trade"),
+            _f("imbalance_shortage_eur_per_mwh", "EUR/MWh", "price paid by BRPs that are short"),
+            _f("imbalance_surplus_eur_per_mwh", "EUR/MWh", "price received by BRPs that are long"),
+            _f("mid_eur_per_mwh", "EUR/MWh", "middle of the best upward and downward bid"),
+            _f("up_eur_per_mwh", "EUR/MWh", "highest activated upward bid; NaN = none"),
+            _f("down_eur_per_mwh", "EUR/MWh", "lowest activated downward bid; NaN = none"),
+            ("regulation_state", "int8", "", "-1 downward, 0 none, 1 upward, 2 both"),
+            _f("co2_g_per_kwh", "g/kWh", "average emission of the generation mix"),
+        ],
+    ),
+    declare(
+        "system",
+        "the national power system",
+        [
+            _PERIOD,
+            _f("load_mw", "MW", "realised load"),
+            _f("load_forecast_mw", "MW", "load as forecast a day ahead"),
+            _f("wind_mw", "MW", "wind generation"),
+            _f("solar_mw", "MW", "solar generation"),
+            _f("thermal_mw", "MW", "thermal generation"),
+            _f("import_mw", "MW", "net import"),
+            _f("system_imbalance_mw", "MW", "imbalance before activation, + = surplus"),
+            _f("afrr_up_mwh", "MWh", "activated upward energy"),
+            _f("afrr_down_mwh", "MWh", "activated downward energy"),
+        ],
+    ),
+    declare(
+        "trades",
+        "every trade",
+        [
+            _s("market", "forward, day_ahead, ida1, ida2, ida3, intraday, redispatch, fcr, afrr_up or afrr_down"),
+            ("gate_period", "int32", "", "period in which it was concluded; negative = before the run"),
+            ("period", "int32", "", "period of delivery"),
+            _s("seller", "party"),
+            _s("buyer", "party"),
+            _f("volume_mw", "MW", "traded power"),
+            _f("price_eur_per_mwh", "EUR/MWh", "price"),
+        ],
+    ),
+    declare(
+        "positions",
+        "each BRP's energy account; + = bought or consumed, imbalance + = surplus",
+        [
+            _PERIOD,
+            _s("brp", "party"),
+            _f("forward_mwh", "MWh", "bought ahead of the day-ahead auction"),
+            _f("day_ahead_mwh", "MWh", "bought day-ahead"),
+            _f("intraday_mwh", "MWh", "bought intraday"),
+            _f("redispatch_mwh", "MWh", "bought in redispatch"),
+            _f("metered_mwh", "MWh", "metered consumption"),
+            _f("activated_mwh", "MWh", "correction for balancing energy activated"),
+            _f("imbalance_mwh", "MWh", "imbalance, + = surplus"),
+            _f("imbalance_eur", "EUR", "received for imbalance, negative = paid"),
+        ],
+    ),
+    declare(
+        "ledger",
+        "every payment",
+        [
+            _PERIOD,
+            _s("payer", "account that pays"),
+            _s("payee", "account that receives"),
+            _s("reason", "kind of payment"),
+            _f("amount_eur", "EUR", "amount, negative = the other way round"),
+        ],
+    ),
+    declare(
+        "parties",
+        "who holds which roles",
+        [_s("party", "company"), _s("roles", "market roles, comma separated"), _s("account", "account in the ledger")],
+    ),
+    declare(
+        "reserves",
+        "balancing capacity offered and contracted",
+        [
+            _s("product", "fcr, afrr_up or afrr_down"),
+            ("block_start_period", "int32", "", "first period of the block"),
+            _f("offered_mw", "MW", "offered by the provider"),
+            _f("awarded_mw", "MW", "contracted"),
+            _f("price_eur_per_mw_h", "EUR/MW/h", "price of the contract"),
+            _s("provider", "party"),
+        ],
+    ),
+    declare(
+        "activations",
+        "balancing energy activated",
+        [
+            _PERIOD,
+            _s("provider", "party"),
+            _s("direction", "up or down"),
+            _f("energy_mwh", "MWh", "activated energy"),
+            _f("price_eur_per_mwh", "EUR/MWh", "settlement price"),
+        ],
+    ),
+    declare(
+        "rejections",
+        "orders and bids that a market refused",
+        [
+            _PERIOD,
+            _s("market", "market"),
+            _s("party", "party that sent it"),
+            _s("rule", "name of the rule"),
+            ("count", "int64", "", "orders refused"),
+        ],
+    ),
+)
+
+_WIRES = (
+    declare(
+        "load",
+        "power by segment in the simulated area (real size, not times representation)",
+        [
+            _PERIOD,
+            _SEGMENT,
+            _f("power_kw", "kW", "mean power, + = consumption"),
+            _f("uncontrolled_kw", "kW", "the same without any steering"),
+        ],
+    ),
+    declare(
+        "branches",
+        "lines and transformers",
+        [
+            ("branch_index", "int32", "", "row"),
+            _s("branch", "name"),
+            _s("kind", "line, transformer or link"),
+            _s("level", "voltage level"),
+            _s("from_node", "node at one end"),
+            _s("to_node", "node at the other end"),
+            _f("rating_a", "A", "rated current; of a transformer on its low-voltage side"),
+            _s("area", "low-voltage area; empty above"),
+        ],
+    ),
+    declare(
+        "branch_loading",
+        "loading of every line and transformer",
+        [
+            _PERIOD,
+            _BRANCH,
+            ("loading_share", "float32", "share", "highest phase current over rating"),
+            ("uncontrolled_loading_share", "float32", "share", "the same without any steering"),
+        ],
+    ),
+    declare(
+        "nodes",
+        "nodes of the grid",
+        [
+            ("node_index", "int32", "", "row"),
+            _s("node", "name"),
+            _s("level", "voltage level"),
+            ("x", "float32", "m", "position in a picture"),
+            ("y", "float32", "m", "position in a picture"),
+            _f("u_rated_v", "V", "rated line voltage"),
+        ],
+    ),
+    declare(
+        "node_voltage",
+        "voltage at every node",
+        [
+            _PERIOD,
+            _NODE,
+            ("voltage_min_pu", "float32", "pu", "lowest phase"),
+            ("voltage_max_pu", "float32", "pu", "highest phase"),
+            ("vuf_share", "float32", "share", "voltage unbalance factor"),
+        ],
+    ),
+    declare(
+        "connections",
+        "grid connections",
+        [
+            ("connection_row", "int32", "", "row"),
+            _s("ean", "connection code"),
+            _NODE,
+            _s("kind", "home, public_ac, office, depot, dc_site, shared, business or other"),
+            _f("capacity_kw", "kW", "contracted capacity"),
+            ("phase", "int8", "", "0 = three-phase, 1 to 3 = single phase"),
+        ],
+    ),
+    declare(
+        "energy",
+        "energy balance of the simulated wires",
+        [
+            _PERIOD,
+            _f("source_kwh", "kWh", "drawn from the grid above"),
+            _f("connections_kwh", "kWh", "sum of all connections"),
+            _f("losses_kwh", "kWh", "losses"),
+            _f("residual_kwh", "kWh", "source minus connections minus losses"),
+        ],
+    ),
+    declare(
+        "announcements",
+        "congestion announced and what became of it",
+        [
+            ("announced_period", "int32", "", "period of the announcement; negative = before the run"),
+            _PERIOD,
+            _BRANCH,
+            _s("operator", "dso or tso"),
+            _f("forecast_loading_share", "share", "forecast loading"),
+            _f("probability", "share", "forecast probability of congestion"),
+            _f("needed_mw", "MW", "relief needed"),
+            _s("direction", "less_load or less_infeed"),
+            _s("outcome", "avoided, missed or needless"),
+        ],
+    ),
+    declare(
+        "interventions",
+        "what grid operators did against congestion",
+        [
+            _PERIOD,
+            _s("kind", "redispatch, capacity_call or absolute_signal"),
+            _s("route", "path of the signal"),
+            _BRANCH,
+            _f("relief_mw", "MW", "relief obtained"),
+            _f("cost_eur", "EUR", "cost to the operator"),
+        ],
+    ),
+)
+
+_DRIVERS_AND_LINKS = (
+    declare(
+        "sessions",
+        "every charging session; open ones are kept at the end",
+        [
+            ("session_row", "int32", "", "row"),
+            ("ev_row", "int32", "", "EV"),
+            _s("driver_group", "group of the driver"),
+            ("charging_point_row", "int32", "", "charging point"),
+            _SEGMENT,
+            ("arrival_min", "int32", "min", "arrival, minutes since the start of the run"),
+            ("departure_min", "int32", "min", "departure"),
+            _f("desired_kwh", "kWh", "energy the driver asked for, in the battery"),
+            _f("delivered_kwh", "kWh", "net energy delivered to the battery"),
+            _f("metered_kwh", "kWh", "net energy at the meter"),
+            _f("missing_kwh", "kWh", "asked for, possible, not delivered"),
+            _f("possible_kwh", "kWh", "the most that could have been delivered"),
+            _f("cost_eur", "EUR", "paid by the driver"),
+            _f("uncontrolled_cost_eur", "EUR", "the same session without steering"),
+            _f("co2_kg", "kg", "emission of the energy"),
+            _f("uncontrolled_co2_kg", "kg", "the same session without steering"),
+            ("is_opted_out", "bool", "", "the driver asked to charge at once"),
+            ("is_v2x", "bool", "", "EV and point can discharge"),
+            _f("discharged_kwh", "kWh", "energy taken back from the battery"),
+        ],
+    ),
+    declare(
+        "drivers",
+        "driver satisfaction by segment",
+        [
+            _SEGMENT,
+            ("sessions", "int64", "", "sessions"),
+            _f("opt_out_share", "share", "sessions opted out"),
+            _f("satisfied_share", "share", "sessions that got what was asked and possible"),
+            _f("missing_kwh", "kWh", "missing energy"),
+        ],
+    ),
+    declare(
+        "messages",
+        "messages between roles",
+        [
+            _s("message", "kind of message"),
+            _s("sender_role", "role"),
+            _s("receiver_role", "role"),
+            _s("protocol", "protocol of the link"),
+            ("count", "int64", "", "messages"),
+            ("items", "int64", "", "things told in them"),
+            ("bytes", "int64", "B", "size"),
+            _f("delay_mean_s", "s", "mean delay"),
+            ("lost", "int64", "", "messages lost"),
+        ],
+    ),
+    declare(
+        "events",
+        "what happened besides",
+        [_PERIOD, _s("kind", "kind of event"), _s("text", "one line")],
+    ),
+)
+
+TABLES: dict[str, Table] = {t.name: t for t in (*_TIME_AND_MARKETS, *_WIRES, *_DRIVERS_AND_LINKS)}
+"""Result tables by name, in the order of the data dictionary."""

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments import pages
+from experiments.cli import app
+from experiments.store import TABLES
+
+ROOT = Path(__file__).parents[1]
+runner = CliRunner()
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    from tests import experiments_fake
+
+    monkeypatch.setattr("experiments.run.model", lambda: experiments_fake.simulate)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['flexpolder', '--help']\n"
+        "from experiments.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'mesa', 'ray', 'polars', 'numpy', 'plotly', 'pyarrow', 'scipy', 'pydantic', 'numba'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "HEAVY []" in found.stdout
+
+
+def test_run_writes_and_summarises(tmp_path, fake_model):
+    found = runner.invoke(app, ["run", "small", "--out", str(tmp_path / "r"), "--no-report", "--seed", "3"])
+    assert found.exit_code == 0, found.output
+    assert "ev_peak_kw" in found.stdout
+    assert f"results: {tmp_path / 'r'}" in found.stdout
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["seed"] == 3
+
+
+def test_run_json_is_only_json(tmp_path, fake_model):
+    found = runner.invoke(app, ["run", "small", "--out", str(tmp_path / "r"), "--no-report", "--json"])
+    assert json.loads(found.stdout)["kpis"]["ev_peak_kw"] > 0
+    quiet = runner.invoke(app, ["run", "small", "--out", str(tmp_path / "q"), "--no-report", "--quiet"])
+    assert quiet.output == ""
+
+
+def test_bad_input_is_exit_2_without_traceback_and_writes_nothing(tmp_path, fake_model):
+    found = runner.invoke(app, ["run", "small", "--out", str(tmp_path / "r"), "--set", "regulation.min_bid=1"])
+    assert found.exit_code == 2
+    assert "--set: regulation.min_bid: unknown lever; did you mean 'min_bid_mw'?" in found.stderr
+    assert "Traceback" not in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_taken_folder_is_exit_2(tmp_path, fake_model):
+    (tmp_path / "x").touch()
+    found = runner.invoke(app, ["run", "small", "--out", str(tmp_path)])
+    assert found.exit_code == 2
+    assert "choose another --out or add --overwrite" in found.stderr
+
+
+@pytest.mark.parametrize(("error", "code"), [(ValueError("bang"), 3), (KeyboardInterrupt(), 130)])
+def test_failed_and_interrupted_runs(tmp_path, monkeypatch, error, code):
+    def simulate(settings):
+        raise error
+
+    monkeypatch.setattr("experiments.run.model", lambda: simulate)
+    found = runner.invoke(app, ["run", "small", "--out", str(tmp_path / "r"), "--traceback"])
+    assert found.exit_code == code
+    assert not (tmp_path / "r").exists()
+    assert ("ValueError: bang" in found.stderr) == (code == 3)
+
+
+def test_validate_shows_what_holds():
+    found = runner.invoke(app, ["validate", "default", "--json"])
+    assert json.loads(found.stdout)["regulation"]["min_bid_mw"] == 1.0
+    assert runner.invoke(app, ["validate", "default"]).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["scenarios", "levers", "strategies"])
+def test_listings(command):
+    found = runner.invoke(app, [command])
+    assert found.exit_code == 0, found.output
+    assert "\t" in found.stdout
+
+
+def test_listings_as_json():
+    assert "small" in json.loads(runner.invoke(app, ["scenarios", "--json"]).stdout)
+    rows = json.loads(runner.invoke(app, ["levers", "--json"]).stdout)
+    assert {r["lever"]: r["unit"] for r in rows}["min_bid_mw"] == "MW"
+
+
+def test_report_needs_a_run(tmp_path):
+    found = runner.invoke(app, ["report", str(tmp_path)])
+    assert found.exit_code == 2
+    assert "manifest.json" in found.stderr
+
+
+@pytest.mark.parametrize("name", sorted(pages.PAGES))
+def test_generated_pages_are_up_to_date(name):
+    assert (ROOT / name).read_text(encoding="utf-8") == pages.PAGES[name](), "run `flexpolder docs`"
+
+
+def test_data_dictionary_names_every_column():
+    text = pages.dictionary_page()
+    for table in TABLES.values():
+        assert f"## `{table.name}.parquet`" in text
+        for column in table.columns:
+            assert f"| `{column.name}` | {column.kind} |" in text
