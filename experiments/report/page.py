@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from experiments.report import summary
 from experiments.report.facts import facts
 from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
-from experiments.report.section import MODE_BAR, Section
+from experiments.report.section import PLOT_OPTIONS, Section
 from experiments.report.view import RunView
 from experiments.report.wording import count, plural
 
@@ -60,7 +60,7 @@ def run_report(tables: Mapping[str, pl.DataFrame], kpis: Mapping[str, Any], mani
         '<a class="skip" href="#summary">To the summary</a>'
         f"{_contents(parts)}<main>{_header(run, name)}{body}{_footer(run)}</main>"
         f"<script>{get_plotlyjs()}</script>"
-        f'<script type="application/json" id="plot-options">{json.dumps(MODE_BAR)}</script>'
+        f'<script type="application/json" id="plot-options">{json.dumps(PLOT_OPTIONS)}</script>'
         f"<script>{_asset('report.js')}</script></body></html>"
     )
 

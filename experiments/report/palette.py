@@ -59,7 +59,14 @@ def chart(traces: list[Any], y_title: str = "", height: int = 340, **layout: Any
     base: dict[str, Any] = {
         "template": None,
         "height": height,
-        "margin": {"l": 64, "r": 16, "t": 12, "b": 44},
+        "margin": {"l": 64, "r": 48, "t": 12, "b": 44},
+        "modebar": {
+            "orientation": "v",
+            "bgcolor": "rgba(255,255,255,0.5)",
+            "color": "#aab4be",
+            "activecolor": "#0b4f6c",
+        },
+        "separators": ".,",
         "font": {"family": FONT, "size": 13, "color": BLACK},
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
@@ -67,7 +74,7 @@ def chart(traces: list[Any], y_title: str = "", height: int = 340, **layout: Any
         "hoverlabel": {"font": {"size": 12}},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "xaxis": axis | {"showgrid": False, "ticks": "outside"},
-        "yaxis": axis | {"title": {"text": y_title}},
+        "yaxis": axis | {"title": {"text": y_title}, "tickformat": ",.6~g"},
     }
     for key, value in layout.items():
         known = base.get(key)

@@ -77,6 +77,8 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
+  const FONT = getComputedStyle(document.body).fontFamily;
+  const MODEBAR = { orientation: "v", bgcolor: "rgba(255,255,255,0.5)", color: "#aab4be", activecolor: "#0b4f6c" };
   const CLASSES = [
     [0.5, "#c3ccd4", "below 50 %", 1.4], [0.8, "#56b4e9", "50–80 %", 2.2], [1.0, "#0072b2", "80–100 %", 3],
     [1.2, "#e69f00", "100–120 %, overloaded", 4.2], [99, "#d55e00", "above 120 %", 5.4],
@@ -133,8 +135,8 @@
     function layout() {
       const bare = { visible: false, fixedrange: false };
       const bands = state.layout === "tree" ? g.levels.map((name, l) => { const ys = g.tree[1].filter((_, n) => g.nodeLevel[n] === l); return { xref: "paper", x: 0, y: Math.max(...ys), text: `<b>${name}</b>`, showarrow: false, xanchor: "left", yshift: 16, font: { size: 12 } }; }) : [];
-      const equal = state.layout === "map" ? { scaleanchor: "x", scaleratio: g.aspect || 1 } : {};
-      return { height: 560, margin: { l: 8, r: 8, t: 30, b: 8 }, hovermode: "closest", uirevision: state.layout, xaxis: bare, yaxis: { ...bare, ...equal }, annotations: bands, legend: { orientation: "h", x: 0, y: 1.0, yanchor: "bottom", itemclick: false, itemdoubleclick: false }, font: { family: "inherit", size: 13 }, paper_bgcolor: "white", plot_bgcolor: "white" };
+      const equal = state.layout === "map" ? { scaleanchor: "x", scaleratio: 1 } : {};
+      return { height: 560, margin: { l: 8, r: 48, t: 30, b: 8 }, hovermode: "closest", uirevision: state.layout, xaxis: bare, yaxis: { ...bare, ...equal }, annotations: bands, legend: { orientation: "h", x: 0, y: 1.0, yanchor: "bottom", itemclick: false, itemdoubleclick: false }, font: { family: FONT, size: 13, color: "#1d2733" }, modebar: MODEBAR, paper_bgcolor: "white", plot_bgcolor: "white" };
     }
 
     function redraw() {
@@ -152,8 +154,8 @@
       const mark = { type: "line", yref: "paper", y0: 0, y1: 1, x0: g.clock[state.t], x1: g.clock[state.t], line: { color: "#1d2733", width: 1, dash: "dot" } };
       const limit = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 100, y1: 100, line: { color: "#d55e00", width: 1.2 } };
       return Plotly.react(below, data, {
-        height: 280, margin: { l: 64, r: 16, t: 44, b: 44 }, hovermode: "x unified", title: { text: `Loading of ${g.branchTitle[state.branch]}`, font: { size: 14 }, x: 0, xanchor: "left" },
-        shapes: [mark, limit], legend: { orientation: "h", x: 1, xanchor: "right", y: 1.0, yanchor: "bottom" }, font: { family: "inherit", size: 13 },
+        height: 300, margin: { l: 64, r: 48, t: 44, b: 60 }, hovermode: "x unified", title: { text: `Loading of ${g.branchTitle[state.branch]}`, font: { size: 14 }, x: 0, xanchor: "left" },
+        shapes: [mark, limit], legend: { orientation: "h", x: 1, xanchor: "right", y: 1.0, yanchor: "bottom" }, font: { family: FONT, size: 13, color: "#1d2733" }, modebar: MODEBAR,
         yaxis: { title: { text: "Loading (%)" }, rangemode: "tozero", gridcolor: "#e6eaee" }, xaxis: { type: "date", hoverformat: "%a %-d %b, %H:%M", tickformat: n * dx > 3 * 86400000 ? "%a\n%-d %b" : "%H:%M\n%a %-d %b", title: { text: `Local time (${g.zone})`, font: { size: 12 } } },
       }, options);
     }

@@ -8,7 +8,14 @@ from html import escape
 
 import plotly.graph_objects as go
 
-MODE_BAR = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+PLOT_OPTIONS = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud", "sendDataToCloud"],
+}
+"""plotly's own options: no button that would send the page's data anywhere."""
 
 
 @dataclass(frozen=True)

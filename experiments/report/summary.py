@@ -11,7 +11,7 @@ from experiments.report.facts import Facts, is_known
 from experiments.report.figures.checks import verdicts
 from experiments.report.figures.grid_picture import branch_title
 from experiments.report.view import RunView
-from experiments.report.wording import count, energy, euro, label, listing, number, percent, plural, power
+from experiments.report.wording import count, energy, euro, inside, label, listing, number, percent, plural, power
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _drivers_money(run: RunView, f: Facts) -> str:
     saved = f.free_cost_eur - f.cost_eur
     verb = "saved" if saved >= 0 else "cost"
     gains = {
-        label(s).lower(): float((p["uncontrolled_cost_eur"] - p["cost_eur"]).sum())
+        inside(label(s)): float((p["uncontrolled_cost_eur"] - p["cost_eur"]).sum())
         for s in run.segments
         if (p := run.table("sessions").filter(pl.col("segment") == s)).height
     }
@@ -118,7 +118,7 @@ def _drivers_money(run: RunView, f: Facts) -> str:
     tail = f"; most at {listing(winners)}" if winners and saved >= 0 else ""
     tail += f"; worse off at {listing(losers)}" if losers else ""
     cents = f"{number(100 * f.price_eur_per_kwh)} instead of {number(100 * f.free_price_eur_per_kwh)} cents per kWh"
-    return f"It {verb} drivers {euro(abs(saved))} against charging on arrival ({cents}){tail}."
+    return f"Smart charging {verb} drivers {euro(abs(saved))} against charging on arrival ({cents}){tail}."
 
 
 def _others(run: RunView) -> str:
@@ -158,6 +158,8 @@ def _trust(run: RunView) -> str:
     open_ = [what.split(":")[0].lower() for what, _, verdict in verdicts(run) if verdict == "not checked"]
     if failed:
         return f"Caution: the run's own check of {listing(failed)} failed; see Checks."
+    if len(open_) == len(verdicts(run)):
+        return "There was nothing that the run could check about itself."
     if open_:
         return f"The run could not check {listing(open_)}; its other checks passed."
     return "The run's own checks of money, energy and power flow passed."

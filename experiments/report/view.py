@@ -93,14 +93,17 @@ class RunView:
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> pl.DataFrame:
-        """One table with every column of :data:`COLUMNS`; what is missing or NaN is null."""
+        """One table with every column of :data:`COLUMNS`; what is missing or NaN is null.
+
+        A run without periods has no place in time for anything that happened, so such tables are then empty.
+        """
         frame = self.tables.get(name, pl.DataFrame())
         wanted = {column: kind for kind, columns in COLUMNS[name].items() for column in columns.split()}
         casts = [
             (pl.col(c).cast(kind, strict=False) if c in frame.columns else pl.lit(None, dtype=kind)).alias(c)
             for c, kind in wanted.items()
         ]
-        if not frame.width:
+        if not frame.width or (self.n_periods == 0 and "period" in wanted):
             return pl.DataFrame(schema=wanted)
         return frame.with_columns(casts).with_columns(pl.col(pl.Float64).fill_nan(None))
 

@@ -76,6 +76,30 @@ def label(name: str | None) -> str:
     return words[:1].upper() + words[1:]
 
 
+SHORT = {
+    "brp": "BRP",
+    "csp": "CSP",
+    "bsp": "BSP",
+    "cpo": "CPO",
+    "emsp": "EMSP",
+    "dso": "DSO",
+    "tso": "TSO",
+}
+
+
+def roles_label(roles: str) -> str:
+    """Plain name of comma-separated roles: in full for one, abbreviations for the usual ones of several."""
+    names = [r.strip() for r in roles.split(",") if r.strip()]
+    if len(names) == 1:
+        return label(names[0])
+    return ", ".join(SHORT.get(r) or (label(r) if i == 0 else inside(label(r))) for i, r in enumerate(names))
+
+
+def inside(text: str) -> str:
+    """A label within a sentence: its first letter small unless it begins an abbreviation."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
     """A number with ``digits`` significant digits, thousands separators and, on request, always a sign."""
     if value is None or not isfinite(value):

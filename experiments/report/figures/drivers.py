@@ -9,7 +9,7 @@ import polars as pl
 from experiments.report.palette import SEGMENT, UNCONTROLLED, chart, rgba
 from experiments.report.section import Chart, Section, empty, heading
 from experiments.report.view import RunView
-from experiments.report.wording import count, euro, label, number, percent, plural, table
+from experiments.report.wording import count, euro, inside, label, number, percent, plural, table
 
 SERVED_WITHIN_KWH = 0.5
 """Missing energy up to which a session counts as served, where the run's table ``drivers`` does not say it."""
@@ -62,19 +62,18 @@ def _service(by_segment: pl.DataFrame) -> Chart:
     low = int(np.nanargmin(share)) if np.isfinite(share).any() else 0
     finding = f"{percent(all_, 1)} of {plural(n, 'finished session')} were served; {number(missing)} kWh was missing."
     if share and share[low] < 99.95:
-        finding += f" The lowest share is that of {names[low].lower()}: {number(share[low])} %."
+        finding += f" The lowest share is that of {inside(names[low])}: {number(share[low])} %."
     bars = go.Bar(
         x=share,
         y=names,
         orientation="h",
         marker={"color": [SEGMENT.get(s, UNCONTROLLED) for s in by_segment["segment"]]},
         text=[f"{v:.1f} %" for v in share],
-        textposition="inside",
-        insidetextanchor="start",
-        insidetextfont={"color": "white"},
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{x:.1f} %",
     )
-    axis = {"title": {"text": "Sessions served (%)"}, "range": [0, 100]}
+    axis = {"title": {"text": "Sessions served (%)"}, "range": [0, 108], "tickvals": [0, 20, 40, 60, 80, 100]}
     figure = chart([bars], "", 110 + 34 * len(names), xaxis=axis, yaxis={"autorange": "reversed"}, hovermode="closest")
     return Chart("drivers-service", "Energy delivered at departure", finding, figure)
 
@@ -87,9 +86,9 @@ def _table(run: RunView) -> str:
         if part.height:
             rows.append([label(s), *_row(part, by_segment.filter(pl.col("segment") == s))])
     rows.append(["All segments", *_row(sessions, by_segment)])
-    heads = ["Segment", "Sessions", "Asked (kWh)", "Delivered (kWh)", "Missing (kWh)", "Served", "Opted out"]
-    heads += ["V2X", "Fed back (kWh)", "Cost", "Uncontrolled", "€/kWh", "Uncontrolled €/kWh"]
-    return table(heads, rows, "Sessions by segment")
+    heads = ["Segment", "Sessions", "Asked (kWh)", "Delivered", "Missing", "Served", "Opted out"]
+    heads += ["V2X", "Fed back (kWh)", "Cost", "Unctr. cost", "€/kWh", "Unctr. €/kWh"]
+    return table(heads, rows, "Sessions by segment (unctr. = uncontrolled)")
 
 
 def _row(part: pl.DataFrame, by_segment: pl.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from experiments.report.figures.prices import moment
+from experiments.report.section import empty
 from experiments.report.view import RunView
 from experiments.report.wording import label
 
@@ -26,6 +27,8 @@ VOLTAGE_LOW, VOLTAGE_STEP = 0.80, 0.0016
 def picture(run: RunView, selected: int) -> str:
     """The interactive picture as HTML with its data; ``selected`` is the branch shown first."""
     nodes, branches = run.table("nodes").sort("node_index"), run.table("branches").sort("branch_index")
+    if nodes.is_empty():
+        return empty("There is no picture of the grid: this run wrote no nodes.")
     data = _topology(nodes, branches) | _results(run) | {"selected": selected, "periodHours": run.period_h}
     data |= {"clock": [str(t)[:16] for t in run.local_time[:: data["step"]]], "zone": run.time_zone}
     options = "".join(
@@ -35,9 +38,9 @@ def picture(run: RunView, selected: int) -> str:
     worst = data["worst"]
     head = (
         '<figure class="chart grid" id="grid-picture"><figcaption><h3>The grid, moment by moment</h3><p>'
-        f"Strokes are cables and lines, squares transformers, dots nodes. First shown: "
-        f"{moment(run, worst * data['step'])}, when loading was highest. Move the slider or press play; click a line or a square, or choose one from the "
-        "list, to see it over time.</p></figcaption>"
+        "Strokes are cables and lines, squares transformers, dots nodes. First shown: "
+        f"{moment(run, worst * data['step'])}, when loading was highest. Move the slider or press play; click a "
+        "line or a square, or choose one from the list, to see it over time.</p></figcaption>"
     )
     controls = (
         '<div class="controls"><button type="button" data-act="play" aria-pressed="false">Play</button>'
@@ -72,17 +75,19 @@ def _topology(nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[str, Any]:
         "levels": levels,
         "nodeName": nodes["node"].to_list(),
         "nodeLevel": [levels.index(v) for v in nodes["level"].to_list()],
-        "map": [_rounded(x), _rounded(y)],
-        "tree": [_rounded(tree_x), _rounded(tree_y)],
+        "map": _rounded(x, y, equal=True),
+        "tree": _rounded(tree_x, tree_y, equal=False),
         "ends": ends,
         "isTransformer": [int(k == "transformer") for k in branches["kind"].to_list()],
         "branchTitle": [branch_title(row) for row in branches.iter_rows(named=True)],
     }
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    scale = float(np.ptp(values)) or 1.0
-    return [round(float(v), 4) for v in (values - values.min()) / scale * 1000]
+def _rounded(*axes: np.ndarray, equal: bool) -> list[list[float]]:
+    """Coordinates on a scale of 0 to 1000, the same for both axes if ``equal``."""
+    spans = [float(np.ptp(v)) or 1.0 for v in axes]
+    scales = [max(spans)] * len(axes) if equal else spans
+    return [np.round((v - v.min()) / s * 1000, 2).tolist() for v, s in zip(axes, scales, strict=True)]
 
 
 def branch_title(row: dict[str, Any]) -> str:

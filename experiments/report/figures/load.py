@@ -12,7 +12,7 @@ from experiments.report.figures.prices import moment
 from experiments.report.palette import BLACK, SEGMENT, UNCONTROLLED, chart, line, rgba, time_chart
 from experiments.report.section import Chart, Section, empty, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import energy, label, number, percent, power, table
+from experiments.report.wording import count, energy, label, percent, power, table
 
 DASHED = {"dash": "dash", "width": 1.6}
 
@@ -110,8 +110,8 @@ def _others(run: RunView) -> list[Chart | str]:
 
 
 def _average_day(run: RunView, by_segment: dict[str, np.ndarray], free: dict[str, np.ndarray]) -> Chart:
-    hour = run.table("periods").sort("period")["local_hour"].to_numpy()
-    slot = np.floor(hour / run.period_h + 1e-6).astype(int)
+    since_midnight = run.local_time - run.local_time.astype("datetime64[D]")
+    slot = (since_midnight / np.timedelta64(1, "h") // run.period_h).astype(int)
     n = round(24 / run.period_h)
     size = np.maximum(np.bincount(slot, minlength=n), 1)
 
@@ -155,9 +155,9 @@ def _table(run: RunView, by_segment: dict[str, np.ndarray], free: dict[str, np.n
         rows.append(
             [
                 label(s),
-                number(known.get(s, 0), 9),
+                count(known.get(s, 0)),
                 energy(float(np.nansum(v)) * run.period_h),
-                power(float(np.nanmax(v))),
+                power(float(np.nan_to_num(v).max())),
                 power(float(u.max())),
                 percent(moved_share(np.nan_to_num(v), u)),
             ]

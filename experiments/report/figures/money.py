@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from math import fsum
 
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from experiments.report.palette import BLUE, BROWN, CYCLE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, chart, rgba
+from experiments.report.palette import BLUE, CYCLE, GREEN, GREY, ORANGE, PINK, VERMILLION, chart, rgba
 from experiments.report.section import Chart, Section, empty, fold, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import euro, label, listing, percent, table
+from experiments.report.wording import euro, inside, label, listing, percent, plural, roles_label, table
 
 SMALL_FLOW_SHARE = 0.004
 REASON = {
@@ -23,12 +24,7 @@ REASON = {
     "redispatch": ORANGE,
     "afrr": PINK,
     "fcr": PINK,
-    "session": SKY,
-    "charging": SKY,
-    "tax": BROWN,
-    "tariff": "#9aa5b1",
 }
-SYSTEM_ROLES = {"producer", "tso", "market", "exchange", "world", "system", "rest", "neighbour", "brp"}
 
 
 def section(run: RunView) -> Section:
@@ -42,7 +38,7 @@ def section(run: RunView) -> Section:
         "company are shown together. Amounts are those of the simulated parties over the whole run."
     )
     residual = money_residual_eur(run)
-    blocks: list[Chart | str] = [*_sankeys(flows), *_gains(run), heading("Statement of every party")]
+    blocks: list[Chart | str] = [_sankey(flows), _key(flows), *_gains(run), heading("Statement of every party")]
     blocks += [_statements(run), fold("All flows by payer, payee and reason", _flow_table(flows))]
     total = float(run.table("ledger")["amount_eur"].abs().sum())
     blocks.append(note(f"Check: receipts minus payments over all accounts = {euro(residual)} of {euro(total)} moved."))
@@ -67,7 +63,7 @@ def role_names(run: RunView) -> Mapping[str, str]:
     """Role(s) of every account: those of the party that holds it, else the first word of the account's name."""
     held: dict[str, str] = {}
     for party, roles, account in run.table("parties").select("party", "roles", "account").iter_rows():
-        text = " + ".join(label(r.strip()) for r in (roles or party).split(",") if r.strip())
+        text = roles_label(roles or party)
         held[account or party] = held[party] = text
     ledger = run.table("ledger")
     accounts = set(ledger["payer"].unique()) | set(ledger["payee"].unique())
@@ -92,55 +88,47 @@ def flows_between_roles(run: RunView) -> pl.DataFrame:
     )
 
 
-def _sankeys(flows: pl.DataFrame) -> list[Chart | str]:
-    return [_sankey(flows, "money-flows", "Who paid whom, and for what")]
-
-
-def _sankey(flows: pl.DataFrame, key: str, title: str) -> Chart:
+def _sankey(flows: pl.DataFrame) -> Chart:
     total = float(flows["eur"].sum())
     shown = flows.filter(pl.col("eur") >= SMALL_FLOW_SHARE * total)
     paid = dict(shown.group_by("payer").agg(pl.col("eur").sum()).iter_rows())
     got = dict(shown.group_by("payee").agg(pl.col("eur").sum()).iter_rows())
     left = sorted(paid, key=lambda r: (-paid[r], r))
     right = sorted(got, key=lambda r: (-got[r], r))
-    names = [f"{r}  {euro(paid[r])}" for r in left] + [f"{r}  {euro(got[r])}" for r in right]
-    place = {r: i for i, r in enumerate(left)}, {r: len(left) + i for i, r in enumerate(right)}
-    colours = [reason_colour(r) for r in shown["reason"]]
+    nodes = {
+        "label": [f"{r}  {euro(paid[r])}" for r in left] + [f"{r}  {euro(got[r])}" for r in right],
+        "color": "#44525f",
+        "thickness": 12,
+        "pad": 18,
+        "hovertemplate": "%{label}<extra></extra>",
+    }
+    colours = reason_colours(flows)
+    links = {
+        "source": [left.index(r) for r in shown["payer"]],
+        "target": [len(left) + right.index(r) for r in shown["payee"]],
+        "value": shown["eur"].to_list(),
+        "color": [rgba(colours[r], 0.6) for r in shown["reason"]],
+        "label": [label(r) for r in shown["reason"]],
+        "customdata": [euro(v) for v in shown["eur"]],
+        "hovertemplate": "%{label}: %{customdata}<extra></extra>",
+    }
     figure = chart(
-        [
-            go.Sankey(
-                arrangement="snap",
-                node={
-                    "label": names,
-                    "color": "#44525f",
-                    "thickness": 12,
-                    "pad": 16,
-                    "hovertemplate": "%{label}<extra></extra>",
-                },
-                link={
-                    "source": [place[0][r] for r in shown["payer"]],
-                    "target": [place[1][r] for r in shown["payee"]],
-                    "value": shown["eur"].to_list(),
-                    "color": [rgba(c, 0.55) for c in colours],
-                    "label": [label(r) for r in shown["reason"]],
-                    "customdata": [euro(v) for v in shown["eur"]],
-                    "hovertemplate": "%{label}: %{customdata}<extra></extra>",
-                },
-                textfont={"size": 12.5},
-            )
-        ],
-        height=max(380, 42 * max(len(left), len(right)) + 120),
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        [go.Sankey(arrangement="fixed", node=nodes, link=links, textfont={"size": 13})],
+        height=max(400, 46 * max(len(left), len(right)) + 120),
+        margin={"l": 8, "r": 48, "t": 40, "b": 12},
         annotations=[_corner("Payers", 0), _corner("Payees", 1)],
     )
+    return Chart("money-flows", "Who paid whom, and for what", _sankey_finding(flows, shown, total), figure)
+
+
+def _sankey_finding(flows: pl.DataFrame, shown: pl.DataFrame, total: float) -> str:
     first = shown.row(0, named=True)
     rest = flows.height - shown.height
-    finding = (
-        f"{euro(total)} changed hands. The largest flow is {label(first['reason']).lower()}: {first['payer']} paid "
-        f"{first['payee']} {euro(first['eur'])} ({percent(first['eur'] / total)} of all)."
-        + (f" {rest} flows below {percent(SMALL_FLOW_SHARE, 1)} are left out; the table has them." if rest else "")
+    left_out = f" {plural(rest, 'flow')} below {percent(SMALL_FLOW_SHARE, 1)} are only in the table." if rest else ""
+    return (
+        f"{euro(total)} changed hands. The largest flow is {inside(label(first['reason']))}: {first['payer']} paid "
+        f"{first['payee']} {euro(first['eur'])} ({percent(first['eur'] / total)} of all).{left_out}"
     )
-    return Chart(key, title, finding, figure)
 
 
 def _corner(text: str, side: int) -> dict[str, object]:
@@ -148,12 +136,23 @@ def _corner(text: str, side: int) -> dict[str, object]:
     return where | {"text": f"<b>{text}</b>", "xanchor": "right" if side else "left", "yshift": 12}
 
 
-def reason_colour(reason: str) -> str:
-    """Colour of a kind of payment; markets keep their colour everywhere."""
-    for word, colour in REASON.items():
-        if word in reason:
-            return colour
-    return CYCLE[len(reason) % len(CYCLE)]
+def reason_colours(flows: pl.DataFrame) -> dict[str, str]:
+    """Colour of every kind of payment: markets keep theirs, the rest takes the palette in order of amount."""
+    totals = flows.group_by("reason").agg(pl.col("eur").sum()).sort("eur", "reason", descending=[True, False])
+    known = {r: colour for r in totals["reason"] for word, colour in REASON.items() if r.startswith(word)}
+    spare = [c for c in CYCLE if c not in known.values()] or list(CYCLE)
+    others = [r for r in totals["reason"] if r not in known]
+    return known | {r: spare[i % len(spare)] for i, r in enumerate(others)}
+
+
+def _key(flows: pl.DataFrame) -> str:
+    totals = flows.group_by("reason").agg(pl.col("eur").sum()).sort("eur", "reason", descending=[True, False])
+    colours = reason_colours(flows)
+    items = "".join(
+        f'<li><span style="background:{colours[r]}"></span>{escape(label(r))} {euro(v)}</li>'
+        for r, v in totals.iter_rows()
+    )
+    return f'<ul class="key" aria-label="Payments by reason">{items}</ul>'
 
 
 def _flow_table(flows: pl.DataFrame) -> str:
@@ -212,6 +211,7 @@ def _gains(run: RunView) -> list[Chart | str]:
         + (f"Worse off: {listing(down)}. " if down else "No group of drivers is worse off. ")
         + f"Together drivers {'saved' if np.sum(values) >= 0 else 'paid'} {euro(abs(float(np.sum(values))))}"
         + (" against charging on arrival." if np.sum(values) >= 0 else " more than when charging on arrival.")
+        + " Companies and operators have no counterfactual in a single run; their results are in the statement below."
     )
     axis = {"title": {"text": "Gain against uncontrolled charging (€)"}}
     figure = chart([bars], "", 120 + 38 * len(names), xaxis=axis, hovermode="closest")

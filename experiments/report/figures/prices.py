@@ -11,7 +11,7 @@ import polars as pl
 from experiments.report.palette import GREY, MARKET, STATE, STATE_NAME, line, time_chart
 from experiments.report.section import Chart, Section, empty, heading
 from experiments.report.view import RunView
-from experiments.report.wording import count, number, percent, table
+from experiments.report.wording import count, label, number, percent, plural, table
 
 UNIT = "€/MWh"
 SERIES = {
@@ -19,6 +19,11 @@ SERIES = {
     "intraday_vwap_eur_per_mwh": ("Intraday, volume-weighted", MARKET["intraday"]),
     "imbalance_shortage_eur_per_mwh": ("Imbalance, short side pays", MARKET["shortage"]),
     "imbalance_surplus_eur_per_mwh": ("Imbalance, long side receives", MARKET["surplus"]),
+}
+LOOK = {
+    "imbalance_surplus_eur_per_mwh": {"width": 1.1},
+    "imbalance_shortage_eur_per_mwh": {"width": 1.1, "dash": "dot"},
+    "day_ahead_eur_per_mwh": {"width": 2.4},
 }
 
 
@@ -71,8 +76,8 @@ def state_strip(run: RunView, y_axis: str) -> list[Any]:
 
 def _over_time(run: RunView, values: dict[str, np.ndarray]) -> Chart:
     traces: list[Any] = [
-        line(run, values[c], name, colour, UNIT, line={"dash": "dot"} if "surplus" in c else {})
-        for c, (name, colour) in SERIES.items()
+        line(run, values[c], name, colour, UNIT, line=LOOK.get(c, {}), legendrank=1000 - rank)
+        for rank, (c, (name, colour)) in enumerate(reversed(SERIES.items()))
         if np.isfinite(values[c]).any()
     ]
     layout = {
@@ -99,7 +104,7 @@ def _finding(run: RunView, values: dict[str, np.ndarray]) -> str:
         )
         below = int(np.sum(day_ahead < 0))
         parts.append(
-            f"It was negative in {count(below)} quarter-hours ({percent(below / len(day_ahead), 1)})."
+            f"It was negative in {plural(below, 'quarter-hour')} ({percent(below / len(day_ahead), 1)})."
             if below
             else "It was never negative."
         )
@@ -139,7 +144,7 @@ def _markets(run: RunView) -> str:
         .sort("market")
     )
     rows = [
-        [str(m).replace("_", " "), count(n), number(mwh), number(value / mw if mw else None)]
+        [label(m), count(n), number(mwh), number(value / mw if mw else None)]
         for m, n, mwh, value, mw in grouped.iter_rows()
     ]
     return table(["Market", "Trades", "Volume (MWh)", "Mean price (€/MWh)"], rows, "Traded volume by market")
