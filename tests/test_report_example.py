@@ -379,11 +379,12 @@ def view() -> RunView:
     return RunView(example_tables(days=1), {"a": {"value": 2.0, "unit": "kWh"}, "b": 3, "c": None}, example_manifest())
 
 
-def test_view_fills_in_missing_tables_and_columns() -> None:
+def test_view_fills_in_missing_tables_and_columns(view: RunView) -> None:
     nothing = RunView({})
     assert nothing.n_periods == 0 and nothing.table("ledger").height == 0
-    partly = RunView({"load": pl.DataFrame({"period": [0], "segment": ["home"]})})
-    assert partly.table("load")["power_kw"].to_list() == [None]
+    assert RunView({"load": view.table("load")}).table("load").is_empty()  # without a clock nothing has a place in time
+    partly = dict(view.tables) | {"load": pl.DataFrame({"period": [0], "segment": ["home"]})}
+    assert RunView(partly).table("load")["power_kw"].to_list() == [None]
 
 
 def test_view_reads_sizes_and_kpis(view: RunView) -> None:

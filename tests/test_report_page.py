@@ -34,6 +34,11 @@ def tables() -> dict[str, pl.DataFrame]:
 
 
 @pytest.fixture(scope="module")
+def one_day() -> dict[str, pl.DataFrame]:
+    return example_tables(days=1)
+
+
+@pytest.fixture(scope="module")
 def page(tables: dict[str, pl.DataFrame]) -> str:
     return run_report(tables, {}, example_manifest())
 
@@ -115,8 +120,8 @@ def test_text_of_the_scenario_cannot_become_markup(tables: dict[str, pl.DataFram
 
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 @pytest.mark.parametrize("how", ["absent", "no rows", "no values"])
-def test_any_table_may_be_missing(tables: dict[str, pl.DataFrame], name: str, how: str) -> None:
-    few = dict(tables)
+def test_any_table_may_be_missing(one_day: dict[str, pl.DataFrame], name: str, how: str) -> None:
+    few = dict(one_day)
     if how == "absent":
         few.pop(name, None)
     elif how == "no rows":
@@ -207,10 +212,30 @@ def test_summary_repeats_the_kpis(tables: dict[str, pl.DataFrame]) -> None:
     assert shown["Overload, element-hours"] == ("12.5 h", "−27.5 h against uncontrolled")
 
 
+def test_all_key_figures_are_listed(tables: dict[str, pl.DataFrame]) -> None:
+    shown = _text(run_report(tables, {"losses_share": 0.0312, "messages": 12345.0, "voltage_min_pu": None}, {}))
+    assert "All 3 key figures" in shown and "0.03120 share" in " ".join(shown.split()) and "12,345" in shown
+
+
+def test_service_is_taken_from_the_run_where_it_says_it() -> None:
+    told = pl.DataFrame(
+        {
+            "segment": ["home", "office", "depot"],
+            "sessions": [3, 1, 0],
+            "opt_out_share": [0.0, 1.0, float("nan")],
+            "satisfied_share": [1.0, 0.0, float("nan")],
+            "missing_kwh": [0.0, 4.0, 0.0],
+        }
+    )
+    sessions = pl.DataFrame({"session_row": [0], "segment": ["home"], "missing_kwh": [9.0]})
+    f = facts(_run(drivers=told, sessions=sessions))
+    assert (f.served_share, f.missing_kwh) == (0.75, 4.0)
+
+
 def test_savings_agree_with_the_sessions(tables: dict[str, pl.DataFrame]) -> None:
     run = RunView(tables, {}, example_manifest())
     s = tables["sessions"]
-    saved = float(s["uncontrolled_cost_eur"].sum() - s["cost_eur"].sum())
+    saved = float(s["uncontrolled_cost_eur"].sum()) - float(s["cost_eur"].sum())
     cents = 100 * float(s["cost_eur"].sum()) / float(s["delivered_kwh"].sum())
     said = " ".join(sentences(run, facts(run)))
     assert f"saved drivers €{saved:,.0f}" in said and f"({cents:.1f} instead of" in said
@@ -255,7 +280,7 @@ def test_written_beside_the_tables(tables: dict[str, pl.DataFrame], tmp_path: Pa
     (tmp_path / "kpis.json").write_text(json.dumps({"ev_peak_kw": None}))
     path = write_run_report(tmp_path)
     assert path == tmp_path / "report.html" and path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert path.read_text(encoding="utf-8") == run_report(tables, {}, example_manifest())
+    assert path.read_text(encoding="utf-8") == run_report(tables, {"ev_peak_kw": None}, example_manifest())
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

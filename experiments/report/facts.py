@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import isfinite, nan
 
 import numpy as np
-import polars as pl
 
 from experiments.report.figures.drivers import overall, service
 from experiments.report.figures.load import moved_share, totals
@@ -40,7 +39,6 @@ class Facts:
     co2_kg: float = nan
     free_co2_kg: float = nan
     announcements: int = 0
-    needless: int = 0
     interventions: int = 0
     intervention_eur: float = nan
 
@@ -130,7 +128,6 @@ def _congestion(run: RunView) -> dict[str, float]:
     announced, done = run.table("announcements"), run.table("interventions")
     return {
         "announcements": announced.height,
-        "needless": announced.filter(pl.col("outcome") == "needless").height,
         "interventions": done.height,
         "intervention_eur": float(done["cost_eur"].sum()),
     }

@@ -12,12 +12,13 @@ from typing import Any
 import polars as pl
 from plotly.offline import get_plotlyjs
 
+from experiments.kpis import KPIS
 from experiments.report import summary
 from experiments.report.facts import facts
 from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
-from experiments.report.section import PLOT_OPTIONS, Section
+from experiments.report.section import PLOT_OPTIONS, Section, fold
 from experiments.report.view import RunView
-from experiments.report.wording import count, plural
+from experiments.report.wording import count, number, plural, table
 
 SECTIONS: tuple[Callable[[RunView], Section], ...] = (
     prices.section,
@@ -133,8 +134,18 @@ def _header(run: RunView, name: str) -> str:
         '<section id="summary" aria-labelledby="summary-title"><h2 id="summary-title">Summary</h2>'
         f'<ul class="tiles">{tiles}</ul><ul class="findings">{text}</ul>'
         '<p class="small">Uncontrolled = the same drivers and trips, every car charging at full power from arrival.'
-        "</p></section>"
+        f"</p>{_key_figures(run)}</section>"
     )
+
+
+def _key_figures(run: RunView) -> str:
+    rows = [
+        [k.meaning[:1].upper() + k.meaning[1:], number(run.kpi(name), 4), k.unit.replace("EUR", "€"), k.better, name]
+        for name, k in KPIS.items()
+        if name in run.kpis
+    ]
+    heads = ["Key figure", "Value", "Unit", "Better is", "Name in kpis.json"]
+    return fold(f"All {len(rows)} key figures", table(heads, rows, "Key figures")) if rows else ""
 
 
 def _footer(run: RunView) -> str:

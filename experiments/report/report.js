@@ -96,8 +96,9 @@
     const loading = (all, t, b) => { const x = all[t * nBranch + b]; return x === 255 ? NaN : x * g.lStep; };
     const voltage = (t, n) => { const x = v[t * nNode + n]; return x === 255 ? NaN : g.vLow + x * g.vStep; };
     const control = (name) => document.querySelector(`[data-act=${name}]`);
-    const state = { t: g.worst, layout: "map", all: c, branch: g.selected, timer: 0 };
-    const size = g.levels.map((_, i) => [16, 13, 8, 4.5, 4][Math.min(i, 4)]);
+    const state = { t: g.worst, layout: "tree", all: c, branch: g.selected, timer: 0 };
+    const small = nNode > 300 ? 3 : 5;
+    const size = g.levels.map((_, i) => (i === g.levels.length - 1 ? small : [16, 13, 8, 5][Math.min(i, 3)]));
     const day = (t) => new Date(g.clock[t] + ":00Z").toLocaleString("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
     const percent = (x) => (Number.isNaN(x) ? "not known" : `${Math.round(100 * x)} %`);
 
@@ -116,7 +117,6 @@
         const into = g.isTransformer[b] ? boxes[k] : middle;
         into[0].push(mx); into[1].push(my); into[2].push(b); into[3].push(text);
       }
-      CLASSES.forEach((cl, k) => out.push({ x: lines[k][0], y: lines[k][1], mode: "lines", type: "scatter", name: cl[2], line: { color: cl[1], width: cl[3] }, hoverinfo: "skip", legendgroup: cl[2] }));
       const nodeText = g.nodeName.map((name, n) => { const p = voltage(state.t, n); return `${name} (${g.levels[g.nodeLevel[n]]})<br>voltage ${Number.isNaN(p) ? "not known" : p.toFixed(3) + " × nominal"}`; });
       out.push({
         x, y, mode: "markers", type: "scatter", name: "Node", showlegend: false, text: nodeText, hovertemplate: "%{text}<extra></extra>",
@@ -125,6 +125,7 @@
           line: { color: "#44525f", width: 0.6 }, colorbar: { title: { text: "Node voltage<br>(× nominal)", font: { size: 12 } }, thickness: 12, len: 0.55, y: 0.35, tickvals: [0.9, 0.95, 1, 1.05, 1.1] },
         },
       });
+      CLASSES.forEach((cl, k) => out.push({ x: lines[k][0], y: lines[k][1], mode: "lines", type: "scatter", name: cl[2], line: { color: cl[1], width: cl[3] }, hoverinfo: "skip", legendgroup: cl[2] }));
       CLASSES.forEach((cl, k) => out.push({ x: boxes[k][0], y: boxes[k][1], customdata: boxes[k][2], text: boxes[k][3], mode: "markers", type: "scatter", showlegend: false, legendgroup: cl[2], hovertemplate: "%{text}<extra></extra>", marker: { symbol: "square", size: 7 + k, color: cl[1], line: { color: "#44525f", width: 0.8 } } }));
       out.push({ x: middle[0], y: middle[1], customdata: middle[2], text: middle[3], mode: "markers", type: "scatter", showlegend: false, hovertemplate: "%{text}<extra></extra>", marker: { size: 10, color: "rgba(0,0,0,0)" } });
       const [i, j] = g.ends[state.branch] || [-1, -1];

@@ -9,6 +9,7 @@ import polars as pl
 
 from experiments.report.facts import Facts, is_known
 from experiments.report.figures.checks import verdicts
+from experiments.report.figures.grid import outcomes
 from experiments.report.figures.grid_picture import branch_title
 from experiments.report.view import RunView
 from experiments.report.wording import count, energy, euro, inside, label, listing, number, percent, plural, power
@@ -45,7 +46,7 @@ def representation(run: RunView) -> str:
 
 def sentences(run: RunView, f: Facts) -> list[str]:
     """The summary, one finding a sentence."""
-    parts = [_what(run, f), _shift(f), _grid(run, f), _congestion(f), _drivers_money(run, f), _others(run)]
+    parts = [_what(run, f), _shift(f), _grid(run, f), _congestion(run, f), _drivers_money(run, f), _others(run)]
     return [p for p in [*parts, _service(f), _climate(f), _trust(run)] if p]
 
 
@@ -92,14 +93,17 @@ def _grid(run: RunView, f: Facts) -> str:
     )
 
 
-def _congestion(f: Facts) -> str:
+def _congestion(run: RunView, f: Facts) -> str:
     if not f.announcements and not f.interventions:
         return "The grid operators announced no congestion and did not intervene."
-    needless = f", of which {count(f.needless)} needless in hindsight" if f.announcements else ""
-    return (
-        f"The grid operators announced {plural(f.announcements, 'congestion')}{needless}, and intervened "
-        f"{plural(f.interventions, 'time')} at a cost of {euro(f.intervention_eur)}."
-    )
+    said = "no congestion"
+    if f.announcements:
+        said = f"congestion for {plural(f.announcements, 'quarter-hour')} and place"
+        said += f" (afterwards: {outcomes(run.table('announcements'))})"
+    did = "did not intervene"
+    if f.interventions:
+        did = f"intervened {plural(f.interventions, 'time')} at a cost of {euro(f.intervention_eur)}"
+    return f"The grid operators announced {said} and {did}."
 
 
 def _drivers_money(run: RunView, f: Facts) -> str:

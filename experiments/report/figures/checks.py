@@ -15,6 +15,7 @@ from experiments.report.figures.prices import moment
 from experiments.report.section import Section, empty, fold, heading, note
 from experiments.report.view import RunView
 from experiments.report.wording import count, label, number, plural, table
+from markets.levers import Regulation
 
 TOLERANCE = 1e-6
 LIMITS = (
@@ -77,7 +78,7 @@ def _convergence(run: RunView) -> tuple[str, str, str]:
     if run.table("branch_loading").is_empty():
         return title, "no power flow", "not checked"
     unknown = int(np.sum(np.isnan(run.matrices["loading_share"]).all(axis=1)))
-    told = run.table("events").filter(pl.col("kind").str.contains("(?i)flow|converg"))["period"].n_unique()
+    told = run.table("events").filter(pl.col("kind").str.contains("(?i)power.?flow|converg"))["period"].n_unique()
     bad = max(unknown, told)
     return title, count(bad), _word(bad == 0)
 
@@ -120,9 +121,9 @@ def _provenance(run: RunView) -> str:
         "wall_time_s": "Wall time (s)",
         "simulation_s": "Simulation (s)",
         "peak_memory_mb": "Peak memory (MB)",
-        "digest": "Digest of the contents",
-        "content_digest": "Digest of the contents",
-        "created_utc": "Written (UTC)",
+        "source_digest": "Digest of the program",
+        "scenario_digest": "Digest of the scenario",
+        "content_sha256": "Digest of the results",
     }
     rows = [[name, _text(run.manifest[k])] for k, name in known.items() if run.manifest.get(k) is not None]
     versions = run.manifest.get("versions")
@@ -146,8 +147,6 @@ def _text(value: Any) -> str:
 
 
 def _levers(run: RunView) -> list[str]:
-    from markets.levers import Regulation
-
     chosen = run.scenario("regulation")
     if not isinstance(chosen, Mapping):
         return []

@@ -22,7 +22,7 @@ from experiments.report.palette import (
 )
 from experiments.report.section import Chart, Section, empty, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import count, euro, label, listing, number, percent, plural, table
+from experiments.report.wording import count, euro, inside, label, listing, number, percent, plural, table
 
 OUTCOME = {"avoided": GREEN, "needless": ORANGE, "missed": VERMILLION}
 KIND = {"redispatch": BLUE, "capacity_call": SKY, "absolute_signal": PINK}
@@ -190,7 +190,7 @@ def _timeline(run: RunView, announced: pl.DataFrame, done: pl.DataFrame) -> Char
         )
     ticks = {"tickvals": list(rank.values()), "ticktext": [names.get(b, str(b)) for b in rank], "zeroline": False}
     finding = (
-        f"{plural(announced.height, 'announcement')} of congestion ({_shares(announced)}) and "
+        f"{plural(announced.height, 'announcement')} of congestion ({outcomes(announced)}) and "
         f"{plural(done.height, 'intervention')}. Marks above: what was announced, for which element; bars below: the "
         "relief obtained."
     )
@@ -205,11 +205,12 @@ def _timeline(run: RunView, announced: pl.DataFrame, done: pl.DataFrame) -> Char
     return Chart("grid-congestion", "When congestion was announced and relieved", finding, figure)
 
 
-def _shares(announced: pl.DataFrame) -> str:
+def outcomes(announced: pl.DataFrame) -> str:
+    """What became of announced congestion, as counts in words."""
     if announced.is_empty():
         return "none"
     counts = announced.group_by("outcome").len().sort("len", "outcome", descending=[True, False])
-    return listing([f"{count(n)} {label(o).lower()}" for o, n in counts.iter_rows()])
+    return listing([f"{count(n)} {inside(label(o))}" for o, n in counts.iter_rows()])
 
 
 def _needed(announced: pl.DataFrame) -> list[str]:

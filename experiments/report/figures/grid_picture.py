@@ -49,8 +49,8 @@ def picture(run: RunView, selected: int) -> str:
         f'max="{len(data["clock"]) - 1}" step="1" data-act="slide"></label><output data-out="clock"></output>'
         '<label>Charging <select data-act="case"><option value="c">as simulated</option>'
         '<option value="u">uncontrolled</option></select></label>'
-        '<label>Layout <select data-act="layout"><option value="map">map</option>'
-        '<option value="tree">by voltage level</option></select></label></div>'
+        '<label>Layout <select data-act="layout"><option value="tree">by voltage level</option>'
+        '<option value="map">map</option></select></label></div>'
     )
     pick = f'<label class="pick">Cable, line or transformer <select data-act="branch">{options}</select></label>'
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")

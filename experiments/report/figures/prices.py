@@ -84,8 +84,8 @@ def _over_time(run: RunView, values: dict[str, np.ndarray]) -> Chart:
         "yaxis": {"domain": [0.12, 1.0]},
         "yaxis2": {"domain": [0.0, 0.06], "showticklabels": False, "fixedrange": True, "showgrid": False},
         "xaxis": {"anchor": "y2"},
-        "legend2": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "font": {"size": 11}},
-        "margin": {"b": 96},
+        "legend2": {"orientation": "h", "x": 0, "y": -0.26, "yanchor": "top", "font": {"size": 11}},
+        "margin": {"b": 104},
     }
     figure = time_chart(run, traces + state_strip(run, "y2"), f"Price ({UNIT})", 470)
     figure.update_layout(**layout)
