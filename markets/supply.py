@@ -213,7 +213,9 @@ def bill(
 
 
 def pass_through_cash_eur(
-    deviation_mwh: np.ndarray, shortage_eur_per_mwh: np.ndarray, surplus_eur_per_mwh: np.ndarray
+    deviation_mwh: np.ndarray | float,
+    shortage_eur_per_mwh: np.ndarray | float,
+    surplus_eur_per_mwh: np.ndarray | float,
 ) -> np.ndarray:
     """What a pass-through customer receives for its deviation (C40, C39); negative = pays.
 

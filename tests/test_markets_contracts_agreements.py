@@ -17,6 +17,7 @@ from markets.contracts import (
     Guarantee,
     NonFirm,
     TimeBlock,
+    TransportAgreement,
     agreement_for,
     check_portfolio,
     exceedances,
@@ -176,9 +177,9 @@ def test_firm_rights_may_not_be_limited_and_are_checked_both_ways():
     assert [(b.rule, b.period, b.energy_kwh) for b in found] == [("transport_right", 2, 2.0), ("feed_in_right", 5, 2.0)]
     limit = np.full(24, 10.0)
     limit[7] = 4.0
-    assert [(b.rule, b.by, b.penalty_eur) for b in firm.operator_breaches(limit, clock)] == [
-        ("firm_right", "operator", pytest.approx(6.0))
-    ]
+    (breach,) = firm.operator_breaches(limit, clock)
+    assert (breach.rule, breach.by) == ("firm_right", "operator")
+    assert breach.penalty_eur == pytest.approx(6.0)
 
 
 def test_a_called_limit_and_the_right_are_not_counted_twice():
@@ -227,7 +228,7 @@ def test_exceedances_of_a_fleet_match_a_plain_loop():
 
 
 def test_a_contract_that_promises_more_than_the_connection_is_refused_with_all_faults():
-    agreements = {
+    agreements: dict[str, TransportAgreement | CapacityLimiting] = {
         "871": Firm(20.0),
         "872": NonFirm(17.0, guarantee=Guarantee(4.0, 18.0, 10.0, 6.0)),
         "873": TimeBlock(10.0, blocks=((25.0, 3.0),)),

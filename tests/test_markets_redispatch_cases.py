@@ -1,5 +1,7 @@
 """Worked redispatch cases: who is taken, who pays what, what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -73,7 +75,7 @@ def test_an_all_or_none_counter_order_beyond_the_headroom_is_left_out():
 def test_effectivity_decides_between_a_dear_near_and_a_cheap_far_order():
     # Near: 100 EUR, effectivity 1. Far: 70 EUR, effectivity 0.5, so 140 EUR of sell per MW of relief.
     orders = RedispatchOrders.of([0, 1, 2], [False, False, True], [5.0, 5.0, 9.0], [100.0, 70.0, 0.0])
-    problem = {
+    problem: dict[str, Any] = {
         "needed_relief_mw": np.array([[2.0]]),
         "headroom_mw": np.array([[0.0]]),
         "period_h": 1.0,
@@ -136,7 +138,7 @@ def test_smallest_fill_is_respected():
     orders = RedispatchOrders.of(
         [0, 1, 2], [False, False, True], [6.0, 6.0, 9.0], [50.0, 120.0, 0.0], min_fill_share=[0.5, 0.0, 0.0]
     )
-    problem = {
+    problem: dict[str, Any] = {
         "effectivity": np.array([[1.0], [1.0], [0.0]]),
         "headroom_mw": np.array([[0.0]]),
         "period_h": 1.0,
