@@ -4,17 +4,19 @@ Powers are MW and positive upward (more injection or less load); a party's imbal
 """
 
 from markets.balancing.activation import (
-    AT_REST,
-    CYCLE_S,
-    CYCLES_PER_ISP,
-    ActivationRules,
-    ControllerState,
     IspActivation,
     activate_isp,
     activate_periods,
     merit_order,
 )
-from markets.balancing.bids import NO_BIDS, BidRules, EnergyBids, Rejection, admit_energy_bids, missing_obligation_mw
+from markets.balancing.bids import (
+    NO_BIDS,
+    BidRules,
+    EnergyBids,
+    Rejection,
+    admit_energy_bids,
+    missing_obligation_mw,
+)
 from markets.balancing.capacity import (
     CapacityAward,
     CapacityBids,
@@ -22,6 +24,40 @@ from markets.balancing.capacity import (
     admit_capacity_bids,
     afrr_capacity_auction,
     fcr_auction,
+)
+from markets.balancing.closed_loop import (
+    LoopFigures,
+    loop_figures,
+    passive_balancing_study,
+)
+from markets.balancing.controller import (
+    AT_REST,
+    CYCLE_S,
+    CYCLES_PER_ISP,
+    ActivationRules,
+    ControllerState,
+    area_control_error_mw,
+    pi_demand_mw,
+)
+from markets.balancing.fcr import (
+    FcrRules,
+    FcrSize,
+    allocation_penalty_eur,
+    fcr_penalty_eur,
+    fcr_response_mw,
+    fcr_size,
+    is_fast_enough,
+    is_without_allocation,
+    required_share,
+    slowest_response_mw,
+    symmetric_offer_mw,
+)
+from markets.balancing.frequency import (
+    SynchronousArea,
+    frequency_deviation_hz,
+    initial_slope_hz_per_s,
+    settled_deviation_hz,
+    swing,
 )
 from markets.balancing.imbalance import (
     IspPrices,
@@ -33,7 +69,39 @@ from markets.balancing.imbalance import (
     regulation_state,
     sample_delta,
 )
-from markets.balancing.passive import NO_PASSIVE, PassiveGroups, react
+from markets.balancing.netting import (
+    Exchange,
+    Ladders,
+    exchange,
+)
+from markets.balancing.passive import (
+    NO_PASSIVE,
+    PassiveGroups,
+    react,
+)
+from markets.balancing.prequalification import (
+    PoolRules,
+    Prequalification,
+    bid_fault,
+    may_transfer,
+    prequalify,
+)
+from markets.balancing.publication import (
+    balance_delta_table,
+    visible_delta_mw,
+    visible_samples,
+)
+from markets.balancing.reservoir import (
+    ReservoirRules,
+    ReservoirRun,
+    SocWindows,
+    is_alert,
+    largest_fcr_mw,
+    reservoir_faults,
+    run_reservoir,
+    short_term_deviation_hz,
+    soc_windows,
+)
 from markets.balancing.settlement import (
     IspSettlement,
     brp_imbalance_mwh,
@@ -41,6 +109,11 @@ from markets.balancing.settlement import (
     settle_imbalance,
     settle_isp,
     tso_residue,
+)
+from markets.balancing.verification import (
+    FcrVerification,
+    fcr_corridor_mw,
+    verify_fcr,
 )
 
 __all__ = [
@@ -56,30 +129,74 @@ __all__ = [
     "CapacityRules",
     "ControllerState",
     "EnergyBids",
+    "Exchange",
+    "FcrRules",
+    "FcrSize",
+    "FcrVerification",
     "IspActivation",
     "IspPrices",
     "IspSettlement",
+    "Ladders",
+    "LoopFigures",
     "PassiveGroups",
+    "PoolRules",
+    "Prequalification",
     "Rejection",
+    "ReservoirRules",
+    "ReservoirRun",
+    "SocWindows",
+    "SynchronousArea",
     "activate_isp",
     "activate_periods",
     "admit_capacity_bids",
     "admit_energy_bids",
     "afrr_capacity_auction",
+    "allocation_penalty_eur",
+    "area_control_error_mw",
+    "balance_delta_table",
+    "bid_fault",
     "bound_by_mfrrda",
     "brp_imbalance_mwh",
     "carry_missing_prices",
+    "exchange",
     "fcr_auction",
+    "fcr_corridor_mw",
+    "fcr_penalty_eur",
+    "fcr_response_mw",
+    "fcr_size",
+    "frequency_deviation_hz",
     "imbalance_prices",
+    "initial_slope_hz_per_s",
+    "is_alert",
+    "is_fast_enough",
+    "is_without_allocation",
+    "largest_fcr_mw",
+    "loop_figures",
     "marginal_prices",
+    "may_transfer",
     "merit_order",
     "missing_obligation_mw",
+    "passive_balancing_study",
+    "pi_demand_mw",
+    "prequalify",
     "price_isp",
     "react",
     "regulation_state",
+    "required_share",
+    "reservoir_faults",
+    "run_reservoir",
     "sample_delta",
     "settle_deviation",
     "settle_imbalance",
     "settle_isp",
+    "settled_deviation_hz",
+    "short_term_deviation_hz",
+    "slowest_response_mw",
+    "soc_windows",
+    "swing",
+    "symmetric_offer_mw",
     "tso_residue",
+    "verify_fcr",
+    "visible_delta_mw",
+    "visible_samples",
 ]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from markets.balancing.activation import CYCLE_S, IspActivation
+from markets.balancing.activation import IspActivation
+from markets.balancing.controller import CYCLE_S
 
 
 def sample_delta(delta_mw: np.ndarray, sampling_s: int, *, step_s: int = CYCLE_S) -> np.ndarray:

@@ -131,51 +131,36 @@ def published_end(step: int, delay_steps: int, window: int) -> int:
 @numba.njit(cache=True)
 def run(
     open_loop_mw: np.ndarray,
-    up_start: np.ndarray,
-    up_power: np.ndarray,
-    up_step: np.ndarray,
-    up_reach: np.ndarray,
-    up_carry: np.ndarray,
-    up: np.ndarray,
-    down_start: np.ndarray,
-    down_power: np.ndarray,
-    down_step: np.ndarray,
-    down_reach: np.ndarray,
-    down_carry: np.ndarray,
-    down: np.ndarray,
-    totals: np.ndarray,
+    up: tuple[np.ndarray, ...],
+    down: tuple[np.ndarray, ...],
     control: np.ndarray,
     passive_terms: np.ndarray,
     passive: np.ndarray,
     delta: np.ndarray,
-    history: int,
-    delay_steps: int,
-    window: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    timing: tuple[int, int, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run whole ISPs of control cycles.
 
     Parameters
     ----------
     open_loop_mw : float64[n_periods, n_steps]
         Area control error without aFRR, netting and passive balancing; negative = shortage.
-    up_start, up_power, up_step, up_reach, up_carry : arrays over upward bids
-        Bids in merit order within each ISP; ``up_start`` (n_periods + 1) holds the rows of each ISP. ``up_carry`` is
-        the row of the same object in the ISP before, -1 for none; unused in the first ISP.
-    up : float64[n_up]
-        In: delivered power of the first ISP's bids at its start. Out: at the end of each ISP.
-    down_* : the same for downward bids, in positive MW.
-    totals : float64[2]
-        Delivered up and down at the start.
-    control : float64[7]
-        beta, cycle over Tr, import capacity, dead band, price threshold, integral, import (the last is updated).
+    up, down : tuples of arrays over the bids of one direction, in merit order within each ISP, powers positive
+        0 start (n_periods + 1): first row of each ISP. 1 power. 2 largest move per cycle. 3 reach within the
+        recruiting horizon. 4 carry: row of the same object in the ISP before, -1 for none, unused in the first ISP.
+        5 delivered: in, the first ISP's bids at its start; out, at the end of each ISP. 6 energy: out, sum of
+        delivered power over the cycles.
+    control : float64[9]
+        beta, cycle over Tr, import capacity, dead band, price threshold, then updated: integral, import, delivered
+        up, delivered down.
     passive_terms : float64[4, n_groups]
         Threshold, upward and downward range, ramp per cycle of the passive groups.
     passive : float64[n_groups]
         Their power, positive = up; updated.
     delta : float64[history + n_periods * n_steps]
         Balance delta; the first ``history`` cycles are known, the rest is filled.
-    delay_steps, window : int
-        Publication delay and sampling window in cycles.
+    timing : tuple of int
+        history, publication delay and sampling window in cycles.
 
     Returns
     -------
@@ -183,56 +168,77 @@ def run(
         Delivered up, delivered down, import, passive power, remaining area control error.
     rows : int64[2, n_periods, n_steps]
         Row of the dearest active bid up and down, -1 for none.
-    energy_up, energy_down : float64[n_up], float64[n_down]
-        Sum of delivered power over the cycles, MW times cycles.
     passive_energy : float64[n_periods, n_groups]
-        The same for the passive groups.
-    integral : float
-        Integral part at the end.
+        Sum of the groups' power over the cycles.
     """
     n_periods, n_steps = open_loop_mw.shape
-    beta, gain, import_capacity, dead_band, threshold = control[0], control[1], control[2], control[3], control[4]
-    integral, imported = control[5], control[6]
     paths = np.empty((5, n_periods, n_steps))
     rows = np.empty((2, n_periods, n_steps), dtype=np.int64)
-    energy_up, energy_down = np.zeros(up_power.size), np.zeros(down_power.size)
     passive_energy = np.zeros((n_periods, passive.size))
-    up_total, down_total = totals[0], totals[1]
-    passive_total = passive.sum()
     for p in range(n_periods):
-        u0, u1, d0, d1 = up_start[p], up_start[p + 1], down_start[p], down_start[p + 1]
         if p > 0:
-            up_total = hand_over(u0, u1, up_power, up_carry, up, up_total, up)
-            down_total = hand_over(d0, d1, down_power, down_carry, down, down_total, down)
-        u_last, d_last = last_delivering(u0, u1, up), last_delivering(d0, d1, down)
-        most_up = up_power[u0:u1].sum() + import_capacity
-        most_down = down_power[d0:d1].sum() + import_capacity
-        for s in range(n_steps):
-            g = history + p * n_steps + s
-            if passive.size > 0:
-                seen = delta[published_end(g, delay_steps, window) - window + window // 2]
-                passive_total = passive_step(
-                    seen, passive_terms[0], passive_terms[1], passive_terms[2], passive_terms[3], passive
-                )
-                passive_energy[p] += passive
-            error = open_loop_mw[p, s] + up_total - down_total + imported + passive_total
-            integral = min(max(integral + error * gain, -most_up), most_down)
-            demand = -(beta * error + integral)
-            imported = min(max(demand, -import_capacity), import_capacity)
-            local = demand - imported
-            if abs(local) <= dead_band:
-                local = 0.0
-            up_total, u_last = dispatch(u0, u1, u_last, max(local, 0.0), up_power, up_step, up_reach, up, energy_up)
-            down_total, d_last = dispatch(
-                d0, d1, d_last, max(-local, 0.0), down_power, down_step, down_reach, down, energy_down
+            control[7] = _start_isp(p, up, control[7])
+            control[8] = _start_isp(p, down, control[8])
+        _run_isp(
+            p, open_loop_mw[p], up, down, control, passive_terms, passive, delta, timing, paths, rows, passive_energy[p]
+        )
+    return paths, rows, passive_energy
+
+
+@numba.njit(cache=True)
+def _start_isp(p: int, side: tuple[np.ndarray, ...], total_mw: float) -> float:
+    """Hand one direction over from the ISP before."""
+    start, delivered = side[0], side[5]
+    return hand_over(start[p], start[p + 1], side[1], side[4], delivered, total_mw, delivered)
+
+
+@numba.njit(cache=True)
+def _run_isp(
+    p: int,
+    open_loop_mw: np.ndarray,
+    up: tuple[np.ndarray, ...],
+    down: tuple[np.ndarray, ...],
+    control: np.ndarray,
+    passive_terms: np.ndarray,
+    passive: np.ndarray,
+    delta: np.ndarray,
+    timing: tuple[int, int, int],
+    paths: np.ndarray,
+    rows: np.ndarray,
+    passive_energy: np.ndarray,
+) -> None:
+    """Run the cycles of ISP ``p``; arguments as in :func:`run`."""
+    beta, gain, import_capacity, dead_band, threshold = control[:5]
+    integral, imported, up_total, down_total = control[5:]
+    history, delay_steps, window = timing
+    u0, u1, d0, d1 = up[0][p], up[0][p + 1], down[0][p], down[0][p + 1]
+    u_last, d_last = last_delivering(u0, u1, up[5]), last_delivering(d0, d1, down[5])
+    most_up = up[1][u0:u1].sum() + import_capacity
+    most_down = down[1][d0:d1].sum() + import_capacity
+    passive_total = passive.sum()
+    for s in range(open_loop_mw.size):
+        g = history + p * open_loop_mw.size + s
+        if passive.size > 0:
+            seen = delta[published_end(g, delay_steps, window) - window + window // 2]
+            passive_total = passive_step(
+                seen, passive_terms[0], passive_terms[1], passive_terms[2], passive_terms[3], passive
             )
-            delta[g] = up_total - down_total
-            paths[0, p, s] = up_total
-            paths[1, p, s] = down_total
-            paths[2, p, s] = imported
-            paths[3, p, s] = passive_total
-            paths[4, p, s] = error
-            rows[0, p, s] = marginal_row(u0, u_last, threshold, up)
-            rows[1, p, s] = marginal_row(d0, d_last, threshold, down)
-    control[6] = imported
-    return paths, rows, energy_up, energy_down, passive_energy, integral
+            passive_energy += passive
+        error = open_loop_mw[s] + up_total - down_total + imported + passive_total
+        integral = min(max(integral + error * gain, -most_up), most_down)
+        demand = -(beta * error + integral)
+        imported = min(max(demand, -import_capacity), import_capacity)
+        local = demand - imported
+        if abs(local) <= dead_band:
+            local = 0.0
+        up_total, u_last = dispatch(u0, u1, u_last, max(local, 0.0), up[1], up[2], up[3], up[5], up[6])
+        down_total, d_last = dispatch(d0, d1, d_last, max(-local, 0.0), down[1], down[2], down[3], down[5], down[6])
+        delta[g] = up_total - down_total
+        paths[0, p, s] = up_total
+        paths[1, p, s] = down_total
+        paths[2, p, s] = imported
+        paths[3, p, s] = passive_total
+        paths[4, p, s] = error
+        rows[0, p, s] = marginal_row(u0, u_last, threshold, up[5])
+        rows[1, p, s] = marginal_row(d0, d_last, threshold, down[5])
+    control[5], control[6], control[7], control[8] = integral, imported, up_total, down_total
