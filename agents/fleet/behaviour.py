@@ -32,7 +32,7 @@ from agents.fleet.vehicles import (
 from markets.calendar import Horizon
 
 LEAD_DAYS = 3
-HYBRID_ENERGY_SHARE = 0.5  # A: a hybrid's session against a battery car's, before its battery limits it
+HYBRID_ENERGY_SHARE = 0.7  # A: a hybrid's session against a battery car's, before its battery limits it
 _TRUCK_ENERGY_FACTOR = 5.5  # 43 kWh (van) -> 240 kWh, middle of 150-350 kWh
 _SHARED_SLOTS = 3
 

@@ -69,7 +69,7 @@ def ratings(
             return 0, 0.0, 0.0
         return 3, min(car_dc_kw, point_kw), MIN_DC_KW
     n = min(car_phases, point_phases)
-    ampere = min(car_a, point_kw / (KW_PER_A * point_phases) + 1e-4)
+    ampere = min(car_a, point_kw / (KW_PER_A * point_phases))
     low = n * KW_PER_A * car_min_a
     high = max(min(n * KW_PER_A * ampere, point_kw), 0.0)
     return (n, high, low) if high >= low - 1e-6 else (0, 0.0, 0.0)
@@ -165,7 +165,7 @@ def ratings_array(
     """NumPy twin of :func:`ratings` on arrays."""
     point_kw = np.asarray(point_kw, dtype=float)
     n = np.minimum(car_phases, point_phases).astype(np.int64)
-    ampere = np.minimum(np.asarray(car_a, dtype=float), point_kw / (KW_PER_A * point_phases) + 1e-4)
+    ampere = np.minimum(np.asarray(car_a, dtype=float), point_kw / (KW_PER_A * point_phases))
     low = n * KW_PER_A * np.asarray(car_min_a, dtype=float)
     high = np.maximum(np.minimum(n * KW_PER_A * ampere, point_kw), 0.0)
     can_ac = high >= low - 1e-6

@@ -45,11 +45,11 @@ COLUMNS: tuple[Column, ...] = (
         phases          | i1 | -     | phases of the on-board charger
         ac_a            | f4 | A     | highest current per phase of the on-board charger
         min_a           | f4 | A     | lowest current per phase at which it charges
-        dc_kw           | f4 | kW    | highest power at a direct-current point, 0 if it has no such inlet
-        efficiency_pu   | f4 | pu    | factor on the published efficiency curve of on-board chargers
-        discharge_kw    | f4 | kW    | highest power to the grid, 0 without V2X
-        reserve_share   | f4 | share | state of charge below which it never discharges
-        warranty_kwh    | f4 | kWh   | energy it may discharge per week under the maker's warranty
+        dc_kw           | f8 | kW    | highest power at a direct-current point, 0 if it has no such inlet
+        efficiency_pu   | f8 | pu    | factor on the published efficiency curve of on-board chargers
+        discharge_kw    | f8 | kW    | highest power to the grid, 0 without V2X
+        reserve_share   | f8 | share | state of charge below which it never discharges
+        warranty_kwh    | f8 | kWh   | energy it may discharge per week under the maker's warranty
         desired_share   | f4 | share | state of charge the driver wants and the car stops at
         minimum_share   | f4 | share | state of charge the driver wants at once, before anything smart
         sleep_after_min | f4 | min   | pause after which the car falls asleep, infinite for most
@@ -68,7 +68,7 @@ COLUMNS: tuple[Column, ...] = (
         segment          | i1 | -   | index in SEGMENTS
         area             | i4 | -   | low-voltage area
         site             | i4 | -   | points of one connection share one site number
-        max_kw           | f4 | kW  | rated power
+        max_kw           | f8 | kW  | rated power
         phases           | i1 | -   | phases of the socket
         first_phase      | i1 | -   | conductor (0, 1, 2) a one-phase car loads
         is_dc            | ?  | -   | converts to direct current itself
@@ -83,9 +83,9 @@ COLUMNS: tuple[Column, ...] = (
         arrival_min          | i4 | min | minutes after the start of the horizon; negative if it arrived before
         departure_min        | i4 | min | minutes after the start of the horizon; may lie behind its end
         stated_departure_min | i4 | min | what the driver said, -1 if nothing
-        drive_kwh            | f4 | kWh | drawn from the battery by driving since the previous session
+        drive_kwh            | f8 | kWh | drawn from the battery by driving since the previous session
         need_kwh             | f4 | kWh | the same at the meter of the charging point: the drawn session energy
-        desired_kwh          | f4 | kWh | energy in the battery at which the car stops charging
+        desired_kwh          | f8 | kWh | energy in the battery at which the car stops charging
         stated_kwh           | f4 | kWh | energy at the meter the driver asked for, -1 if nothing
         is_override          | ?  | -   | the driver pressed "charge now"
         """,
@@ -131,8 +131,9 @@ def columns_of(table: str) -> tuple[Column, ...]:
 
 
 def record_type(table: str) -> np.dtype:
-    """Record dtype of one table, aligned."""
-    return np.dtype([(column.name, column.dtype) for column in columns_of(table)], align=True)
+    """Record dtype of one table, aligned; wide columns first, so that nothing is lost between them."""
+    wide_first = sorted(columns_of(table), key=lambda column: -np.dtype(column.dtype).itemsize)
+    return np.dtype([(column.name, column.dtype) for column in wide_first], align=True)
 
 
 def bytes_per_row(table: str) -> int:

@@ -78,13 +78,15 @@ HOME = SegmentFigures(
         "31.4 32.5 28.0 24.8 21.3 21.5 21.1 18.1 13.3 14.5 14.6 14.8 15.5 16.2 17.9 19.5 21.9 22.4 24.7 27.4 29.1 29.1"
         " 30.2 30.8"
     ),
-    short_h=2.2,
+    short_h=1.9,
     short_sigma=0.8,
     leave_clock_h=8.0,
     leave_sd_h=1.6,
-    next_day_share=0.1,
-    energy_sigma=0.65,
-    energy_stay_rho=0.25,
+    next_day_share=0.173,
+    energy_sigma=0.717,
+    energy_stay_rho=0.15,
+    stay_level=1.137,
+    energy_level=1.71,
     whole_stay_h=(11.8, 11.0),
     whole_energy_kwh=(23.9, 19.4),
 )
@@ -98,13 +100,15 @@ PUBLIC_AC = SegmentFigures(
         "20.9 21.2 21.4 21.3 20.1 20.0 18.9 15.9 13.0 12.5 12.7 12.8 12.9 13.2 14.2 15.5 16.5 16.5 16.5 17.7 19.1 20.4"
         " 20.4 20.5"
     ),
-    short_h=2.2,
+    short_h=2.31,
     short_sigma=0.8,
     leave_clock_h=8.5,
     leave_sd_h=1.8,
     next_day_share=0.08,
-    energy_sigma=0.95,
-    energy_stay_rho=0.45,
+    energy_sigma=1.2,
+    energy_stay_rho=0.35,
+    stay_level=1.203,
+    energy_level=1.87,
     whole_stay_h=(7.9, 4.4),
     whole_energy_kwh=(11.9, 7.2),
 )
@@ -120,13 +124,15 @@ WORK = SegmentFigures(
         "10.9 10.9 10.9 10.9 10.9 12.2 12.9 13.4 15.5 14.8 14.6 14.3 14.8 13.8 12.6 12.4 11.5 13.9 12.4 12.0 12.0 12.0"
         " 12.0 12.0"
     ),
-    short_h=2.4,
+    short_h=2.3,
     short_sigma=0.7,
     leave_clock_h=17.0,
-    leave_sd_h=1.1,
-    next_day_share=0.05,
-    energy_sigma=0.83,
+    leave_sd_h=1.6,
+    next_day_share=0.106,
+    energy_sigma=0.94,
     energy_stay_rho=0.5,
+    stay_level=1.076,
+    energy_level=1.435,
     whole_stay_h=(6.3, 4.9),
     whole_energy_kwh=(12.4, 8.8),
     day_weight=_row("1.1 1.2 1.05 1.2 0.8 0.08 0.05"),  # A: office days of the week

@@ -28,13 +28,14 @@ def _simulate(
 ) -> None:
     n_points, n_periods = power_kw.shape
     energy = np.zeros(n_points)
+    step_min = round(period_h * 60.0, 9)
     stop = np.full(n_points, np.inf)
     limit = np.full(n_points, np.inf)
     for t in range(n_periods):
         if limit_kw.shape[1]:
             limit[:] = limit_kw[:, t]
         energy[:] = 0.0
-        start, end = t * period_h * 60.0, (t + 1) * period_h * 60.0
+        start, end = t * step_min, (t + 1) * step_min
         plug_in_due(cars, stays, car_states, point_states, stay_states, active, cursor, floor_share, end)
         step_all(
             cars,

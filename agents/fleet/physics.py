@@ -51,6 +51,11 @@ class StepResult:
         return self.phase_kw * (1000.0 / VOLT)
 
 
+def minutes_of(period_h: float) -> float:
+    """Length of a step in minutes, free of the rounding that would shift its bounds."""
+    return round(period_h * 60.0, 9)
+
+
 def phase_power_kw(fleet: Fleet, present: np.ndarray, power_kw: np.ndarray) -> np.ndarray:
     """Split the power of each point over its conductors.
 
@@ -94,7 +99,7 @@ def plug_in(fleet: Fleet, state: FleetState, period: int, period_h: float = 0.25
         Session rows that arrived (in the first period also those that were open before).
     """
     before = int(state.cursor[0])
-    _plug_in(fleet, state, (period + 1) * period_h * 60.0)
+    _plug_in(fleet, state, (period + 1) * minutes_of(period_h))
     rows = np.arange(before, int(state.cursor[0]))
     return rows[fleet.sessions.departure_min[rows] > 0]
 
@@ -137,7 +142,8 @@ def step(
     -------
     StepResult
     """
-    start, end = period * period_h * 60.0, (period + 1) * period_h * 60.0
+    step_min = minutes_of(period_h)
+    start, end = period * step_min, (period + 1) * step_min
     energy = np.zeros(fleet.n_points)
     limit = np.ascontiguousarray(limit_kw, dtype=np.float64)
     stop = np.full(fleet.n_points, np.inf) if stop_kwh is None else np.ascontiguousarray(stop_kwh, dtype=np.float64)

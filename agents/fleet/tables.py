@@ -30,7 +30,7 @@ class Table:
         lengths = {name: len(values) for name, values in given.items() if values.ndim}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of {self.table} differ in length: {lengths}")
-        rows = np.empty(max(lengths.values(), default=0), dtype=record_type(self.table))
+        rows = np.zeros(max(lengths.values(), default=0), dtype=record_type(self.table))
         for name, values in given.items():
             rows[name] = values
         rows.setflags(write=False)
@@ -44,6 +44,14 @@ class Table:
     def take(self, rows: np.ndarray) -> Self:
         """The same table with only these rows, in this order."""
         return type(self)(**{column.name: getattr(self, column.name)[rows] for column in columns_of(self.table)})
+
+    @classmethod
+    def _filled(cls, n: int, neutral: dict[str, Any], given: dict[str, Any]) -> Self:
+        """Table of ``n`` rows from given columns, neutral values for the rest."""
+        unknown = set(given) - set(neutral)
+        if unknown:
+            raise ValueError(f"unknown columns of {cls.table}: {', '.join(sorted(unknown))}")
+        return cls(**{name: np.broadcast_to(np.asarray(value), n) for name, value in (neutral | given).items()})
 
     def nbytes(self) -> int:
         """Memory of the columns in bytes."""
@@ -81,6 +89,28 @@ class Vehicles(Table):
     oem_u: np.ndarray
     iso15118_u: np.ndarray
     is_opt_out: np.ndarray
+
+    @classmethod
+    def of(cls, n: int, **columns: Any) -> Vehicles:
+        """``n`` three-phase 16 A cars of 60 kWh, for recorded sessions, notebooks and tests; override any column."""
+        neutral = {column.name: 0 for column in columns_of(cls.table)} | {
+            "uid": np.arange(n, dtype=np.uint64),
+            "base_point": -1,
+            "work_site": -1,
+            "capacity_kwh": 60.0,
+            "soh_share": 1.0,
+            "start_kwh": 60.0,
+            "phases": 3,
+            "ac_a": 16.0,
+            "min_a": 6.0,
+            "dc_kw": 100.0,
+            "efficiency_pu": 1.0,
+            "warranty_kwh": np.inf,
+            "desired_share": 1.0,
+            "sleep_after_min": np.inf,
+            "price_focus": 1.0,
+        }
+        return cls._filled(n, neutral, columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +162,7 @@ class ChargingPoints(Table):
         connection = np.asarray(connection_row, dtype=np.int32)
         n = len(connection)
         codes = _segment_codes(segment)
-        power = np.broadcast_to(np.asarray(max_kw, dtype=np.float32), n)
+        power = np.broadcast_to(np.asarray(max_kw, dtype=np.float64), n)
         socket = np.broadcast_to(np.asarray(phases, dtype=np.int8), n)
         faults = _point_faults(codes, segment, power, socket)
         if faults:
@@ -190,6 +220,23 @@ class Sessions(Table):
     desired_kwh: np.ndarray
     stated_kwh: np.ndarray
     is_override: np.ndarray
+
+    @classmethod
+    def of(cls, n: int, **columns: Any) -> Sessions:
+        """``n`` sessions of twelve hours from minute 0, one per EV and point; override any column."""
+        neutral = {
+            "ev_row": np.arange(n),
+            "cp_row": np.arange(n),
+            "arrival_min": 0,
+            "departure_min": 720,
+            "stated_departure_min": -1,
+            "drive_kwh": 0.0,
+            "need_kwh": 0.0,
+            "desired_kwh": 60.0,
+            "stated_kwh": -1.0,
+            "is_override": False,
+        }
+        return cls._filled(n, neutral, columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,9 @@ from agents.fleet.tables import GROUPS, SEGMENT_OF_KIND, VOLT, ChargingPoints, V
 
 HOME, STREET, DEPOT, SHARED, VISITOR = range(len(GROUPS))
 TRUCK_ABOVE_KW = 40.0
+# A: hybrids are rarer at home points and more common on the street, as the session energies say (home median 19.4 kWh,
+# more than a hybrid holds; public 7.2 kWh); with the usual mix of both the fleet keeps its share of hybrids.
+HYBRID_AT_HOME, HYBRID_ON_STREET = 0.5, 1.3
 _V2X_MAX_KW = 11.04
 
 
@@ -64,7 +67,8 @@ def _pick(weights: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 def _models(spec: FleetSpec, group: np.ndarray, base_kw: np.ndarray, draw: np.ndarray) -> np.ndarray:
     """Row in MODELS of every EV; depots get a truck where the point is strong enough."""
-    is_hybrid = (draw[0] < spec.plug_in_hybrid_share) & ((group == HOME) | (group == STREET))
+    share = np.where(group == HOME, HYBRID_AT_HOME, HYBRID_ON_STREET) * spec.plug_in_hybrid_share
+    is_hybrid = (draw[0] < share) & ((group == HOME) | (group == STREET))
     battery = _pick(np.array([m.registrations for m in BATTERY_CARS]), draw[1])
     hybrid = len(BATTERY_CARS) + _pick(np.array([m.registrations for m in PLUG_IN_HYBRIDS]), draw[1])
     depot = len(MODELS) - len(DEPOT_VEHICLES) + (base_kw > TRUCK_ABOVE_KW)

@@ -33,12 +33,14 @@ class SessionView:
         Power at the meter: highest, lowest other than zero, highest delivered.
     efficiency, discharge_efficiency : float arrays
         One-way, at the highest power.
+    arrival_period : int array
+        First period in which the car is there; above 0 for sessions that are only forecast.
     departure_period : int array
         First period in which the car is gone.
     last_share : float array
         Share of its last period the car is still there.
     first_share : float array
-        Share of period 0 the car is there.
+        Share of its first period the car is there.
     priority : float array
         Higher goes first.
     must_charge : bool array
@@ -58,6 +60,7 @@ class SessionView:
     max_discharge_kw: np.ndarray
     efficiency: np.ndarray
     discharge_efficiency: np.ndarray
+    arrival_period: np.ndarray
     departure_period: np.ndarray
     last_share: np.ndarray
     first_share: np.ndarray
@@ -95,6 +98,7 @@ class SessionView:
             "max_discharge_kw": 0.0,
             "efficiency": 0.9,
             "discharge_efficiency": 0.9,
+            "arrival_period": 0,
             "departure_period": 48,
             "last_share": 1.0,
             "first_share": 1.0,
@@ -102,7 +106,7 @@ class SessionView:
             "must_charge": False,
             "site": 0,
         }
-        integers = ("session_row", "cp_row", "departure_period", "site")
+        integers = ("session_row", "cp_row", "arrival_period", "departure_period", "site")
         types = {name: np.int64 if name in integers else np.float64 for name in neutral} | {"must_charge": np.bool_}
         unknown = set(columns) - set(neutral)
         if unknown:
@@ -163,10 +167,10 @@ class Signal:
 def available_share(view: SessionView, n_ahead: int) -> np.ndarray:
     """Share of each coming period that each car is there, float64[n_sessions, n_ahead]."""
     ahead = np.arange(n_ahead)[None, :]
-    last = view.departure_period[:, None] - 1
-    share = np.where(ahead < last, 1.0, np.where(ahead == last, view.last_share[:, None], 0.0))
-    share[:, 0] = np.minimum(share[:, 0], view.first_share)
-    return share
+    first, last = view.arrival_period[:, None], view.departure_period[:, None] - 1
+    share = ((ahead >= first) & (ahead <= last)).astype(np.float64)
+    share = np.where(ahead == last, np.minimum(share, view.last_share[:, None]), share)
+    return np.where(ahead == first, np.minimum(share, view.first_share[:, None]), share)
 
 
 def session_view(
@@ -208,7 +212,8 @@ def session_view(
     s, v, p = fleet.sessions, fleet.vehicles, fleet.points
     ev, cp = s.ev_row[rows], s.cp_row[rows]
     phases, high, low, eta = rated(v, p, ev, cp)
-    now_min, step_min = period * period_h * 60.0, period_h * 60.0
+    step_min = round(period_h * 60.0, 9)
+    now_min = period * step_min
     leave = _believed_departure(fleet, rows, knows_departure, assumed_stay_h, now_min + step_min)
     departure = np.ceil((leave - now_min) / step_min).astype(np.int64)
     can_deliver = p.is_bidirectional[cp] & (phases > 0)
@@ -228,6 +233,7 @@ def session_view(
         max_discharge_kw=np.where(can_deliver, np.minimum(v.discharge_kw[ev], high), 0.0),
         efficiency=eta,
         discharge_efficiency=eta,
+        arrival_period=np.zeros(len(rows), dtype=np.int64),
         departure_period=departure,
         last_share=(leave - now_min) / step_min - (departure - 1),
         first_share=np.clip((now_min + step_min - s.arrival_min[rows]) / step_min, 0.0, 1.0),

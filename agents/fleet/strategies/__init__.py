@@ -11,8 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from agents.fleet.strategies.allocation import RULES, allocate
-from agents.fleet.strategies.optimal import price_optimal_v1g
+from agents.fleet.strategies.envelope import pooled_envelope
+from agents.fleet.strategies.optimal import price_optimal_v1g, price_optimal_v2x
+from agents.fleet.strategies.sharing import capacity_rotating, equal_share, least_laxity, priority
 from agents.fleet.strategies.simple import delayed, pv_following, time_of_use, uncontrolled
+from agents.fleet.strategies.site import site_optimal
 from agents.fleet.view import SessionView, Signal
 
 Strategy = Callable[[SessionView, Signal], np.ndarray]
@@ -22,7 +25,14 @@ STRATEGIES: dict[str, Strategy] = {
     "delayed": delayed,
     "time_of_use": time_of_use,
     "price_optimal_v1g": price_optimal_v1g,
+    "price_optimal_v2x": price_optimal_v2x,
     "pv_following": pv_following,
+    "equal_share": equal_share,
+    "least_laxity": least_laxity,
+    "priority": priority,
+    "capacity_rotating": capacity_rotating,
+    "site_optimal": site_optimal,
+    "pooled_envelope": pooled_envelope,
 }
 
 __all__ = ["RULES", "STRATEGIES", "SessionView", "Signal", "Strategy", "allocate"]

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 _TOLERANCE_KW = 1e-9
+_ADMITTED_KW = 1e-12  # marks a car that is in although its minimum is zero
 
 
 @njit(cache=True)
@@ -35,20 +36,13 @@ def _admit_and_fill(
         left = limit_kw[here]
         for k in range(i, j):
             row = order[k]
-            low = min(min_kw[row], requested_kw[row])
-            if requested_kw[row] > 0.0 and requested_kw[row] >= min_kw[row] - _TOLERANCE_KW:
-                least = low if not is_greedy else max(low, 0.0)
-                if least <= left + _TOLERANCE_KW and (least > 0.0 or left > _TOLERANCE_KW):
-                    power[row] = max(least, 1e-12)
-                    left -= least
-        if is_greedy:
-            for k in range(i, j):
-                row = order[k]
-                if power[row] > 0.0:
-                    more = min(requested_kw[row] - power[row], max(left, 0.0))
-                    power[row] += more
-                    left -= more
-        else:
+            can = requested_kw[row] > 0.0 and requested_kw[row] >= min_kw[row] - _TOLERANCE_KW
+            least = min(min_kw[row], requested_kw[row])
+            if can and least <= left + _TOLERANCE_KW and left > _TOLERANCE_KW:
+                first = min(requested_kw[row], left) if is_greedy else least
+                power[row] = max(first, least, _ADMITTED_KW)
+                left -= power[row]
+        if not is_greedy:
             _water_fill(order, i, j, requested_kw, power, max(left, 0.0))
         i = j
     return power
@@ -86,15 +80,22 @@ def _water_fill(
             power[row] = max(power[row], min(requested_kw[row], level))
 
 
-def _by_turn(n: int, turn: int, priority: np.ndarray, laxity_h: np.ndarray) -> np.ndarray:
-    """Everyone in turn: the row that comes first moves on by one every turn."""
-    return (np.arange(n) * 2654435761 + turn * 40503) % 65521
+def _by_turn(site: np.ndarray, turn: int, priority: np.ndarray, laxity_h: np.ndarray) -> np.ndarray:
+    """Everyone in turn: within each site the row that comes first moves on every turn by the golden share."""
+    n = len(site)
+    order = np.argsort(site, kind="stable")
+    start = np.searchsorted(site[order], site)
+    size = np.bincount(site)[site] if n else np.zeros(0, dtype=np.int64)
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    first = np.floor((turn * 0.6180339887498949 % 1.0) * size).astype(np.int64)
+    return (place - start - first) % np.maximum(size, 1)
 
 
-RULES: dict[str, tuple[Callable[[int, int, np.ndarray, np.ndarray], np.ndarray], bool]] = {
-    "equal_share": (lambda n, turn, priority, laxity_h: laxity_h, False),
-    "least_laxity": (lambda n, turn, priority, laxity_h: laxity_h, True),
-    "priority": (lambda n, turn, priority, laxity_h: -priority, True),
+RULES: dict[str, tuple[Callable[[np.ndarray, int, np.ndarray, np.ndarray], np.ndarray], bool]] = {
+    "equal_share": (lambda site, turn, priority, laxity_h: laxity_h, False),
+    "least_laxity": (lambda site, turn, priority, laxity_h: laxity_h, True),
+    "priority": (lambda site, turn, priority, laxity_h: -priority, True),
     "rotating": (_by_turn, True),
 }
 
@@ -144,7 +145,7 @@ def allocate(
     delivered = np.bincount(sites, weights=np.minimum(request, 0.0), minlength=len(limits))
     key, is_greedy = RULES[rule]
     zeros = np.zeros(n)
-    rank = key(n, turn, zeros if priority is None else priority, zeros if laxity_h is None else laxity_h)
+    rank = key(sites, turn, zeros if priority is None else priority, zeros if laxity_h is None else laxity_h)
     order = np.lexsort((np.arange(n), rank, sites))
     room = np.maximum(limits, 0.0) - delivered
     power = _admit_and_fill(order, sites, request, np.asarray(min_kw, dtype=np.float64), room, is_greedy)

@@ -1,13 +1,46 @@
-"""Cheapest charging of one car without delivery (V1G), exact."""
+"""Cheapest charging of one car, without (V1G) and with delivery (V2X), both exact."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from agents.fleet.strategies.filling import fill_in_order
-from agents.fleet.view import SessionView, Signal
+from agents.fleet.strategies.storage import plan_many
+from agents.fleet.view import SessionView, Signal, available_share
 
 
 def price_optimal_v1g(view: SessionView, signal: Signal) -> np.ndarray:
     """Meet the need at the lowest cost: the cheapest periods at full power, one of them in part."""
     return fill_in_order(view, signal.prices(len(view)), signal)
+
+
+def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
+    """Meet the need at the lowest cost, also by delivering; ageing counts as ``signal.wear_eur_per_kwh``.
+
+    Exact for one efficiency per direction and a selling price that never exceeds the buying price by more than the
+    losses; where it does (strongly negative prices), it plans as if both were equal rather than burn energy.
+    """
+    hours = available_share(view, signal.n_ahead) * signal.period_h
+    eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
+    charge_kwh = view.max_kw[:, None] * eta * hours
+    discharge_kwh = view.max_discharge_kw[:, None] / np.maximum(back, 1e-9) * hours
+    change = plan_many(
+        view.energy_now_kwh,
+        view.energy_now_kwh + view.energy_needed_kwh,
+        view.reserve_kwh,
+        view.capacity_kwh,
+        np.clip(view.departure_period, 0, signal.n_ahead),
+        charge_kwh,
+        discharge_kwh,
+        signal.prices(len(view)) / np.maximum(eta, 1e-9),
+        signal.selling(len(view)) * back - signal.wear_eur_per_kwh,
+    )
+    battery_kw = np.divide(change, hours, out=np.zeros_like(change), where=hours > 0.0)
+    plan = np.where(change > 0.0, battery_kw / np.maximum(eta, 1e-9), battery_kw * back)
+    return _on_or_off(plan, view.min_kw[:, None])
+
+
+def _on_or_off(plan: np.ndarray, min_kw: np.ndarray) -> np.ndarray:
+    """Raise charging below the minimum to it (the car stops when full); drop delivery below it."""
+    lifted = np.where((plan > 1e-9) & (plan < min_kw), min_kw, plan)
+    return np.where((lifted < 0.0) & (lifted > -min_kw), 0.0, lifted)
