@@ -85,7 +85,7 @@ def measure() -> dict[str, float]:
         "afrr_one_period_120_bids_with_price": (lambda: price_isp(activate_isp(one, error[1], state)), 300),
         "fcr_auction_600_bids_6_blocks": (lambda: fcr_auction(auction, 136.0, total_demand_mw=1400.0), 7),
     }
-    figures = {}
+    figures: dict[str, float] = {}
     for name, (call, repeats) in calls.items():
         times = timed_ms(call, repeats)
         figures |= {f"{name}_median_ms": statistics.median(times), f"{name}_min_ms": min(times)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from markets.balancing import (
     AT_REST,
     CYCLES_PER_ISP,
+    NO_PASSIVE,
     ActivationRules,
     BidRules,
     EnergyBids,
@@ -22,6 +23,7 @@ from markets.balancing import (
     marginal_prices,
     merit_order,
     missing_obligation_mw,
+    visible_delta_mw,
 )
 
 FLAT = np.ones(CYCLES_PER_ISP)
@@ -41,8 +43,10 @@ def ladder(n_objects: bool = True, ramp: float = 0.2) -> EnergyBids:
 class PlainTwin:
     """The same rules in plain Python, bid by bid, written from the description."""
 
-    def __init__(self, bids: EnergyBids, rules: ActivationRules):
+    def __init__(self, bids: EnergyBids, rules: ActivationRules, passive: PassiveGroups = NO_PASSIVE):
         self.rules = rules
+        self.groups = passive
+        self.passive = [0.0] * len(passive)
         self.integral = 0.0
         self.imported = 0.0
         self.sides = {}
@@ -73,21 +77,39 @@ class PlainTwin:
             bid["mwh"] += bid["mw"] * 4 / 3600
         return sum(b["mw"] for b in bids)
 
+    def react(self, delta: list[float]) -> float:
+        """Passive power after a step that starts at 4 s times the number of known deltas."""
+        rules, groups = self.rules, self.groups
+        public = visible_delta_mw(
+            np.array(delta), 4.0 * len(delta), sampling_s=rules.state_sampling_s, delay_s=rules.balance_delta_delay_s
+        )
+        seen = float(public[-1]) if public.size else 0.0
+        for g, now in enumerate(self.passive):
+            goal = 0.0
+            if abs(seen) > groups.threshold_mw[g]:
+                goal = groups.max_up_mw[g] if seen > 0 else -groups.max_down_mw[g]
+            step = groups.ramp_share_per_min[g] / 15.0 * max(groups.max_up_mw[g], groups.max_down_mw[g])
+            self.passive[g] = now + max(-step, min(step, goal - now))
+        return sum(self.passive)
+
     def run(self, error: np.ndarray) -> dict:
         rules = self.rules
         up = down = 0.0
         most = {s: sum(b["size"] for b in self.sides[s]) + rules.import_capacity_mw for s in (1, -1)}
-        path = []
+        path: list[tuple[float, ...]] = []
+        delta: list[float] = []
         prices: dict[int, list[float]] = {1: [], -1: []}
         for e in error:
-            ace = e + up - down + self.imported
+            passive = self.react(delta)
+            ace = e + up - down + self.imported + passive
             self.integral = min(max(self.integral + ace * 4 / rules.integration_time_s, -most[1]), most[-1])
             demand = -(rules.beta * ace + self.integral)
             self.imported = min(max(demand, -rules.import_capacity_mw), rules.import_capacity_mw)
             local = demand - self.imported
             local = 0.0 if abs(local) <= rules.dead_band_mw else local
             up, down = self.move(1, max(local, 0.0)), self.move(-1, max(-local, 0.0))
-            path.append((up, down, self.imported, ace))
+            delta.append(up - down)
+            path.append((up, down, self.imported, passive, ace))
             for s in (1, -1):
                 prices[s] += [b["price"] for b in self.sides[s] if b["mw"] >= rules.price_threshold_mw]
         return {
@@ -116,8 +138,10 @@ def test_kernel_equals_the_plain_twin(seed, import_mw, dead_band_mw, horizon_s):
         beta=rng.uniform(0, 0.5),
     )
     error = np.cumsum(rng.normal(0, 12, CYCLES_PER_ISP))
-    got, want = activate_isp(bids, error, rules=rules), PlainTwin(bids, rules).run(error)
-    paths = (got.activated_up_mw, got.activated_down_mw, got.import_mw, got.remaining_error_mw)
+    groups = PassiveGroups([25.0, 10.0], [10.0, 0.0], [5.0, 20.0], [0.2, 1.0]) if seed % 2 else NO_PASSIVE
+    got = activate_isp(bids, error, rules=rules, passive=groups)
+    want = PlainTwin(bids, rules, groups).run(error)
+    paths = (got.activated_up_mw, got.activated_down_mw, got.import_mw, got.passive_mw, got.remaining_error_mw)
     np.testing.assert_allclose(np.stack(paths), want["path"], atol=1e-7)
     np.testing.assert_allclose(got.energy_mwh, [want["energy"][r] for r in range(n)], atol=1e-9)
     np.testing.assert_array_equal([got.price_up_eur_per_mwh, got.price_down_eur_per_mwh], [want["up"], want["down"]])
@@ -198,7 +222,7 @@ def test_periods_in_one_call_equal_periods_one_by_one():
         rows = np.flatnonzero(bids.period == p)
         alone = activate_isp(bids.rows(rows), error[p], state, passive=groups)
         np.testing.assert_allclose(alone.delta_mw, together[p].delta_mw, atol=1e-9)
-        np.testing.assert_allclose(alone.energy_mwh, together[p].energy_mwh[rows], atol=1e-9)
+        np.testing.assert_allclose(alone.energy_mwh, together[p].energy_mwh, atol=1e-9)
         np.testing.assert_allclose(alone.passive_energy_mwh, together[p].passive_energy_mwh, atol=1e-9)
         assert alone.price_up_eur_per_mwh == together[p].price_up_eur_per_mwh or math.isnan(alone.price_up_eur_per_mwh)
         state = alone.controller_state

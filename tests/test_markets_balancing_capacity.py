@@ -162,3 +162,25 @@ def test_nobody_is_paid_below_its_bid_and_limits_hold(offers, demand, total):
     price = np.array([o[1] for o, _ in offers], dtype=float)
     assert (award.payment_eur >= award.awarded_mw * price - 1e-9).all()
     assert award.awarded_mw.sum() + award.shortfall_mw[0, 0] == pytest.approx(total)
+
+
+ANYTHING = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(ANYTHING, ANYTHING, st.integers(-2, 8), st.booleans()), max_size=8))
+def test_whatever_is_bid_is_awarded_within_the_demand_or_named(rows):
+    quantity, price, block, whole = (np.array([r[i] for r in rows]) for i in range(4))
+    award = fcr_auction(
+        CapacityBids(np.arange(len(rows)), block, quantity, price, is_indivisible=whole.astype(bool)), 20.0
+    )
+    refused = {r.row for r in award.rejections}
+    assert all(award.awarded_mw[r] == 0 for r in refused)
+    assert np.isfinite(award.awarded_mw).all() and np.isfinite(award.payment_eur).all()
+    assert award.awarded_mw.sum() + award.shortfall_mw.sum() == pytest.approx(120.0)
+
+
+def test_a_bidder_that_always_bids_the_cap_sets_the_price_only_when_needed():
+    cap = CapacityRules().price_max_eur_per_mw
+    assert fcr([(100, cap), (100, 10)], 100).price_eur_per_mw[0, 0] == 10
+    assert fcr([(100, cap), (99, 10)], 100).price_eur_per_mw[0, 0] == cap

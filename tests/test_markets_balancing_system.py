@@ -19,20 +19,25 @@ from markets.balancing import (
     PassiveGroups,
     SynchronousArea,
     activate_isp,
+    activation_rules,
     area_control_error_mw,
     balance_delta_table,
+    bid_rules,
+    capacity_rules,
     exchange,
     frequency_deviation_hz,
     imbalance_prices,
     initial_slope_hz_per_s,
     passive_balancing_study,
     pi_demand_mw,
+    pool_rules,
     react,
     settled_deviation_hz,
     swing,
     visible_delta_mw,
     visible_samples,
 )
+from markets.levers import Regulation
 
 
 @pytest.mark.case("C50")
@@ -235,6 +240,20 @@ def test_a_longer_delay_swings_slower():
         for delay in (120.0, 300.0)
     ]
     assert reversals[0] > reversals[1] > 0
+
+
+def test_levers_reach_the_rules():
+    levers = Regulation(
+        min_bid_mw=0.1,
+        prequalified_pool_min_mw=0.5,
+        afrr_import_capacity_mw=30.0,
+        state_sampling_s=60,
+        balance_delta_delay_s=300,
+    )
+    rules = activation_rules(levers)
+    assert (rules.import_capacity_mw, rules.state_sampling_s, rules.balance_delta_delay_s) == (30.0, 60, 300.0)
+    assert bid_rules(levers).step_mw == capacity_rules(levers).step_mw == 0.1
+    assert pool_rules(levers).pool_min_mw == 0.5
 
 
 def test_no_passive_groups_is_the_default():

@@ -59,6 +59,7 @@ from markets.balancing.frequency import (
     settled_deviation_hz,
     swing,
 )
+from markets.balancing.from_levers import activation_rules, bid_rules, capacity_rules, pool_rules
 from markets.balancing.imbalance import (
     IspPrices,
     bound_by_mfrrda,
@@ -148,6 +149,7 @@ __all__ = [
     "SynchronousArea",
     "activate_isp",
     "activate_periods",
+    "activation_rules",
     "admit_capacity_bids",
     "admit_energy_bids",
     "afrr_capacity_auction",
@@ -155,8 +157,10 @@ __all__ = [
     "area_control_error_mw",
     "balance_delta_table",
     "bid_fault",
+    "bid_rules",
     "bound_by_mfrrda",
     "brp_imbalance_mwh",
+    "capacity_rules",
     "carry_missing_prices",
     "exchange",
     "fcr_auction",
@@ -178,6 +182,7 @@ __all__ = [
     "missing_obligation_mw",
     "passive_balancing_study",
     "pi_demand_mw",
+    "pool_rules",
     "prequalify",
     "price_isp",
     "react",

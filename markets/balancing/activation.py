@@ -7,6 +7,7 @@ a shortage, so a negative ACE calls upward power. A control cycle is four second
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -193,8 +194,8 @@ def activate_periods(
     Returns
     -------
     list of IspActivation
-        One per ISP; ``energy_mwh`` has one value per row of ``bids`` and is zero outside the ISP. The controller
-        state is complete only in the last one.
+        One per ISP; ``energy_mwh`` has one value per bid of that ISP, in row order. The controller state is complete
+        only in the last one.
     """
     rules = rules or ActivationRules()
     error = np.nan_to_num(np.asarray(area_control_error_mw, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
@@ -260,11 +261,12 @@ def _split(
 ) -> list[IspActivation]:
     """One result per ISP from the arrays of the whole call."""
     known = [before.price_up_eur_per_mwh, before.price_down_eur_per_mwh, before.mid_price_eur_per_mwh]
+    marginal_up, marginal_down = (np.append(side.price, math.nan)[rows[i]] for i, side in enumerate(sides))
+    price_up, price_down = np.fmax.reduce(marginal_up, axis=1), np.fmin.reduce(marginal_down, axis=1)
+    delta, energy = paths[0] - paths[1], _energy_mwh(bids, sides, len(price_up))
     results = []
-    for p in range(paths.shape[1]):
-        marginal_up, marginal_down = (_prices(side.price, rows[i, p]) for i, side in enumerate(sides))
-        price_up, price_down = float(np.fmax.reduce(marginal_up)), float(np.fmin.reduce(marginal_down))
-        new_prices = (price_up, price_down, _mid(*sides, p))
+    for p in range(len(price_up)):
+        new_prices = (float(price_up[p]), float(price_down[p]), _mid(*sides, p))
         known = [old if math.isnan(new) else new for new, old in zip(new_prices, known, strict=True)]
         state = replace(
             end_state,
@@ -276,16 +278,16 @@ def _split(
             IspActivation(
                 activated_up_mw=paths[0, p],
                 activated_down_mw=paths[1, p],
-                delta_mw=paths[0, p] - paths[1, p],
+                delta_mw=delta[p],
                 import_mw=paths[2, p],
                 passive_mw=paths[3, p],
                 remaining_error_mw=paths[4, p],
-                energy_mwh=_energy_mwh(len(bids), sides, p),
+                energy_mwh=energy[p],
                 passive_energy_mwh=passive_mwh[p],
-                marginal_up_eur_per_mwh=marginal_up,
-                marginal_down_eur_per_mwh=marginal_down,
-                price_up_eur_per_mwh=price_up,
-                price_down_eur_per_mwh=price_down,
+                marginal_up_eur_per_mwh=marginal_up[p],
+                marginal_down_eur_per_mwh=marginal_down[p],
+                price_up_eur_per_mwh=new_prices[0],
+                price_down_eur_per_mwh=new_prices[1],
                 mid_price_eur_per_mwh=known[2],
                 controller_state=state,
             )
@@ -293,18 +295,15 @@ def _split(
     return results
 
 
-def _energy_mwh(n_bids: int, sides: tuple[_Ladder, _Ladder], period: int) -> np.ndarray:
-    """Signed energy of every bid in one ISP."""
-    energy = np.zeros(n_bids)
+def _energy_mwh(bids: EnergyBids, sides: tuple[_Ladder, _Ladder], n_periods: int) -> list[np.ndarray]:
+    """Signed energy of every bid, one array per ISP in row order."""
+    energy = np.zeros(len(bids))
     for side, sign in zip(sides, (1.0, -1.0), strict=True):
-        here = slice(int(side.start[period]), int(side.start[period + 1]))
-        energy[side.rows[here]] = sign * HOURS_PER_CYCLE * side.energy[here] + 0.0  # no negative zero
-    return energy
-
-
-def _prices(price: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Price of each row, NaN for row -1."""
-    return np.append(price, math.nan)[rows]
+        energy[side.rows] = sign * HOURS_PER_CYCLE * side.energy + 0.0  # no negative zero
+    by_period = np.argsort(bids.period, kind="stable")
+    ends = np.searchsorted(bids.period[by_period], np.arange(n_periods + 1))
+    ordered = energy[by_period]
+    return [ordered[a:b] for a, b in itertools.pairwise(ends.tolist())]
 
 
 def _mid(up: _Ladder, down: _Ladder, period: int) -> float:

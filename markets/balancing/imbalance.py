@@ -246,6 +246,16 @@ def _first_number(*prices: float) -> float:
     return next((p for p in prices if not math.isnan(p)), math.nan)
 
 
+def _state_of(activation: IspActivation, sampling_s: int, has_reserve_up: bool, has_reserve_down: bool) -> int:
+    """State from the sampled activation, incident reserve counting as activation in its direction."""
+    up, down = (sample_delta(mw, sampling_s) for mw in (activation.activated_up_mw, activation.activated_down_mw))
+    return regulation_state(
+        up - down,
+        has_up=bool(np.any(up > 0.0)) or has_reserve_up,
+        has_down=bool(np.any(down > 0.0)) or has_reserve_down,
+    )
+
+
 def price_isp(
     activation: IspActivation,
     *,
@@ -280,15 +290,8 @@ def price_isp(
         A direction that is activated only between two samples counts for the price but not for the state. Where the
         state needs a price that does not exist, the one of the ISP before is used, then the mid price.
     """
-    activated = [
-        sample_delta(path, state_sampling_s) for path in (activation.activated_up_mw, activation.activated_down_mw)
-    ]
-    state = regulation_state(
-        activated[0] - activated[1],
-        has_up=bool(np.any(activated[0] > 0.0)) or not math.isnan(mfrrda_up_eur_per_mwh),
-        has_down=bool(np.any(activated[1] > 0.0)) or not math.isnan(mfrrda_down_eur_per_mwh),
-        is_controller_on=is_controller_on,
-    )
+    has_up, has_down = not math.isnan(mfrrda_up_eur_per_mwh), not math.isnan(mfrrda_down_eur_per_mwh)
+    state = _state_of(activation, state_sampling_s, has_up, has_down) if is_controller_on else 0
     up, down = bound_by_mfrrda(
         activation.price_up_eur_per_mwh,
         activation.price_down_eur_per_mwh,
@@ -312,6 +315,6 @@ def price_isp(
         dispatch_up_eur_per_mwh=up,
         dispatch_down_eur_per_mwh=down,
         mid_price_eur_per_mwh=mid,
-        has_incident_reserve_up=not math.isnan(mfrrda_up_eur_per_mwh),
-        has_incident_reserve_down=not math.isnan(mfrrda_down_eur_per_mwh),
+        has_incident_reserve_up=has_up,
+        has_incident_reserve_down=has_down,
     )
