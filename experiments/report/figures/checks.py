@@ -31,7 +31,7 @@ LIMITS = (
 def section(run: RunView) -> Section:
     """Residuals, rejected bids and events."""
     blocks = [_residuals(run), *_rejections(run), *_events(run)]
-    lead = "What the run verified about itself. A failed check means: do not use the numbers."
+    lead = "What the run verified about itself. A failed check is a reason to look before using the numbers."
     return Section("checks", "Checks", lead, blocks)
 
 
@@ -56,7 +56,7 @@ def verdicts(run: RunView) -> list[tuple[str, str, str]]:
     else:
         residual = abs(money_residual_eur(run))
         allowed = TOLERANCE * max(1.0, float(ledger["amount_eur"].abs().sum()) * 1e-3)
-        out.append(("Money: receipts − payments over all accounts (€)", number(residual), _word(residual <= allowed)))
+        out.append(("Money: receipts − payments over all accounts (€)", _tiny(residual), _word(residual <= allowed)))
     residuals = run.table("energy")["residual_kwh"].drop_nulls()
     if residuals.is_empty():
         out.append(("Energy: source − connections − losses, worst period (kWh)", "no power flow", "not checked"))
@@ -64,9 +64,14 @@ def verdicts(run: RunView) -> list[tuple[str, str, str]]:
         worst, sent = float(residuals.abs().max()), run.table("energy")["source_kwh"].abs().max()  # type: ignore[arg-type]
         allowed = TOLERANCE * max(1.0, float(sent or 0.0))  # type: ignore[arg-type]
         title = "Energy: source − connections − losses, worst period (kWh)"
-        out.append((title, number(worst), _word(worst <= allowed)))
+        out.append((title, _tiny(worst), _word(worst <= allowed)))
     out.append(_convergence(run))
     return out
+
+
+def _tiny(value: float) -> str:
+    """A residual, with its order of magnitude if it is only rounding."""
+    return f"{value:.1e}".replace("-", "−") if 0 < value < 1e-3 else number(value)
 
 
 def _word(is_good: bool) -> str:

@@ -62,7 +62,7 @@ def _matrix(messages: pl.DataFrame) -> Chart:
     layout = {
         "xaxis": {"side": "top", "tickangle": -35, "showgrid": False},
         "yaxis": {"autorange": "reversed", "showgrid": False},
-        "margin": {"l": 190, "t": 150, "b": 10, "r": 60},
+        "margin": {"l": 190, "t": 150, "b": 10, "r": 130},
         "hovermode": "closest",
     }
     figure = chart([heat], "", 200 + 32 * n, **layout)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
 from math import fsum
 
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from experiments.report.palette import BLUE, CYCLE, GREEN, GREY, ORANGE, PINK, VERMILLION, chart, rgba
+from experiments.report.figures.money_flows import flows_between_roles, role_names, sankeys
+from experiments.report.palette import BLUE, VERMILLION, chart
 from experiments.report.section import Chart, Section, empty, fold, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import euro, inside, label, listing, percent, plural, roles_label, table
-
-SMALL_FLOW_SHARE = 0.004
-REASON = {
-    "day_ahead": BLUE,
-    "forward": GREY,
-    "intraday": GREEN,
-    "imbalance": VERMILLION,
-    "redispatch": ORANGE,
-    "afrr": PINK,
-    "fcr": PINK,
-}
+from experiments.report.wording import euro, label, listing, table
 
 
 def section(run: RunView) -> Section:
@@ -38,7 +26,7 @@ def section(run: RunView) -> Section:
         "company are shown together. Amounts are those of the simulated parties over the whole run."
     )
     residual = money_residual_eur(run)
-    blocks: list[Chart | str] = [_sankey(flows), _key(flows), *_gains(run), heading("Statement of every party")]
+    blocks: list[Chart | str] = [*sankeys(run, flows), *_gains(run), heading("Statement of every party")]
     blocks += [_statements(run), fold("All flows by payer, payee and reason", _flow_table(flows))]
     total = float(run.table("ledger")["amount_eur"].abs().sum())
     blocks.append(note(f"Check: receipts minus payments over all accounts = {euro(residual)} of {euro(total)} moved."))
@@ -57,102 +45,6 @@ def _net_by_account(run: RunView) -> pl.DataFrame:
     got = ledger.group_by(pl.col("payee").alias("account")).agg(pl.col("amount_eur").sum().alias("got"))
     both = paid.join(got, on="account", how="full", coalesce=True).fill_null(0.0)
     return both.with_columns((pl.col("got") - pl.col("paid")).alias("net")).sort("account")
-
-
-def role_names(run: RunView) -> Mapping[str, str]:
-    """Role(s) of every account: those of the party that holds it, else the first word of the account's name."""
-    held: dict[str, str] = {}
-    for party, roles, account in run.table("parties").select("party", "roles", "account").iter_rows():
-        text = roles_label(roles or party)
-        held[account or party] = held[party] = text
-    ledger = run.table("ledger")
-    accounts = set(ledger["payer"].unique()) | set(ledger["payee"].unique())
-    return {a: held.get(a) or label(a.split(":")[0].split("/")[0]) for a in accounts}
-
-
-def flows_between_roles(run: RunView) -> pl.DataFrame:
-    """Net flow by payer role, payee role and reason, all positive: columns payer, payee, reason, eur."""
-    roles = role_names(run)
-    ledger = run.table("ledger").group_by("payer", "payee", "reason").agg(pl.col("amount_eur").sum().alias("eur"))
-    named = ledger.with_columns(pl.col("payer", "payee").replace(dict(roles)))
-    summed = named.group_by("payer", "payee", "reason").agg(pl.col("eur").sum()).filter(pl.col("eur") != 0)
-    turned = summed.with_columns(
-        pl.when(pl.col("eur") >= 0).then("payer").otherwise("payee").alias("payer"),
-        pl.when(pl.col("eur") >= 0).then("payee").otherwise("payer").alias("payee"),
-        pl.col("eur").abs(),
-    )
-    return (
-        turned.group_by("payer", "payee", "reason")
-        .agg(pl.col("eur").sum())
-        .sort("eur", "payer", "payee", "reason", descending=[True, False, False, False])
-    )
-
-
-def _sankey(flows: pl.DataFrame) -> Chart:
-    total = float(flows["eur"].sum())
-    shown = flows.filter(pl.col("eur") >= SMALL_FLOW_SHARE * total)
-    paid = dict(shown.group_by("payer").agg(pl.col("eur").sum()).iter_rows())
-    got = dict(shown.group_by("payee").agg(pl.col("eur").sum()).iter_rows())
-    left = sorted(paid, key=lambda r: (-paid[r], r))
-    right = sorted(got, key=lambda r: (-got[r], r))
-    nodes = {
-        "label": [f"{r}  {euro(paid[r])}" for r in left] + [f"{r}  {euro(got[r])}" for r in right],
-        "color": "#44525f",
-        "thickness": 12,
-        "pad": 18,
-        "hovertemplate": "%{label}<extra></extra>",
-    }
-    colours = reason_colours(flows)
-    links = {
-        "source": [left.index(r) for r in shown["payer"]],
-        "target": [len(left) + right.index(r) for r in shown["payee"]],
-        "value": shown["eur"].to_list(),
-        "color": [rgba(colours[r], 0.6) for r in shown["reason"]],
-        "label": [label(r) for r in shown["reason"]],
-        "customdata": [euro(v) for v in shown["eur"]],
-        "hovertemplate": "%{label}: %{customdata}<extra></extra>",
-    }
-    figure = chart(
-        [go.Sankey(arrangement="fixed", node=nodes, link=links, textfont={"size": 13})],
-        height=max(400, 46 * max(len(left), len(right)) + 120),
-        margin={"l": 8, "r": 48, "t": 40, "b": 12},
-        annotations=[_corner("Payers", 0), _corner("Payees", 1)],
-    )
-    return Chart("money-flows", "Who paid whom, and for what", _sankey_finding(flows, shown, total), figure)
-
-
-def _sankey_finding(flows: pl.DataFrame, shown: pl.DataFrame, total: float) -> str:
-    first = shown.row(0, named=True)
-    rest = flows.height - shown.height
-    left_out = f" {plural(rest, 'flow')} below {percent(SMALL_FLOW_SHARE, 1)} are only in the table." if rest else ""
-    return (
-        f"{euro(total)} changed hands. The largest flow is {inside(label(first['reason']))}: {first['payer']} paid "
-        f"{first['payee']} {euro(first['eur'])} ({percent(first['eur'] / total)} of all).{left_out}"
-    )
-
-
-def _corner(text: str, side: int) -> dict[str, object]:
-    where = {"xref": "paper", "yref": "paper", "x": side, "y": 1.0, "yanchor": "bottom", "showarrow": False}
-    return where | {"text": f"<b>{text}</b>", "xanchor": "right" if side else "left", "yshift": 12}
-
-
-def reason_colours(flows: pl.DataFrame) -> dict[str, str]:
-    """Colour of every kind of payment: markets keep theirs, the rest takes the palette in order of amount."""
-    totals = flows.group_by("reason").agg(pl.col("eur").sum()).sort("eur", "reason", descending=[True, False])
-    known = {r: colour for r in totals["reason"] for word, colour in REASON.items() if r.startswith(word)}
-    spare = [c for c in CYCLE if c not in known.values()] or list(CYCLE)
-    others = [r for r in totals["reason"] if r not in known]
-    return known | {r: spare[i % len(spare)] for i, r in enumerate(others)}
-
-
-def _key(flows: pl.DataFrame) -> str:
-    totals = flows.group_by("reason").agg(pl.col("eur").sum()).sort("eur", "reason", descending=[True, False])
-    colours = reason_colours(flows)
-    items = "".join(
-        f'<li><span style="background:{colours[r]}"></span>{escape(label(r))} {euro(v)}</li>'
-        for r, v in totals.iter_rows()
-    )
-    return f'<ul class="key" aria-label="Payments by reason">{items}</ul>'
 
 
 def _flow_table(flows: pl.DataFrame) -> str:
