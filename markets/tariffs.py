@@ -13,6 +13,7 @@ import numpy as np
 
 from markets.contracts.agreements import FIRM_EUR_PER_KW_YEAR, NON_FIRM_BASE_EUR_PER_YEAR, NON_FIRM_EUR_PER_KW_YEAR
 from markets.contracts.clock import Clock, starts_of
+from markets.levers import Regulation
 
 YEAR_H = 8760.0
 # Fuse classes of small connections: largest power at 230 V per phase, and the capacity they are billed for.
@@ -54,6 +55,13 @@ class GridTariff:
         power = np.asarray(power_kw, dtype=np.float64)
         capacity = np.broadcast_to(np.asarray(capacity_kw, dtype=np.float64), power.shape[1:])
         return self._cost_eur(power, capacity, clock)
+
+    def cost_with_vat_eur(
+        self, power_kw: np.ndarray, capacity_kw: np.ndarray, clock: Clock, vat_share: float
+    ) -> np.ndarray:
+        """The bill of a customer who cannot reclaim VAT; arguments as in :meth:`cost_eur`."""
+        cost = self.cost_eur(power_kw, capacity_kw, clock)
+        return cost if self.has_vat else cost * (1.0 + vat_share)
 
     def _cost_eur(self, power: np.ndarray, capacity: np.ndarray, clock: Clock) -> np.ndarray:
         return np.zeros(capacity.shape)
@@ -281,6 +289,11 @@ class EnergyTax:
     rebate_eur_per_year: float = 519.80
     vat_share: float = 0.21
 
+    @classmethod
+    def of(cls, regulation: Regulation) -> EnergyTax:
+        """Tax of a run from its levers; the rebate is that of 2026."""
+        return cls(regulation.energy_tax_eur_per_kwh, vat_share=regulation.vat_share)
+
     def rebate_eur(self, hours: float) -> float:
         """Reduction for a stretch of the year."""
         return self.rebate_eur_per_year * hours / YEAR_H
@@ -312,6 +325,11 @@ class NetMetering:
     is_on: bool = True
     floor_share: float = 0.5
     fee_eur_per_kwh: float = 0.0
+
+    @classmethod
+    def of(cls, regulation: Regulation) -> NetMetering:
+        """Net metering of a run from its levers."""
+        return cls(regulation.is_net_metering, regulation.feed_in_compensation_share)
 
     def netted_kwh(self, consumed_kwh: np.ndarray, fed_in_kwh: np.ndarray) -> np.ndarray:
         """Feed-in that cancels consumption, at most the consumption; same shape."""

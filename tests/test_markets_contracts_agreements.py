@@ -8,6 +8,7 @@ import pytest
 from markets.calendar import Horizon
 from markets.contracts import (
     REPORT_AGREEMENTS,
+    SHARING_RULES,
     TRANSPORT_AGREEMENTS,
     CapacityLimiting,
     Clock,
@@ -19,6 +20,7 @@ from markets.contracts import (
     TimeBlock,
     TransportAgreement,
     agreement_for,
+    allowed_kw,
     check_portfolio,
     exceedances,
     total_penalty_eur,
@@ -157,6 +159,52 @@ def test_twenty_connections_share_forty_kilowatt():
     assert topped.sum() <= 40.0 + 1e-9
 
 
+@pytest.mark.case("C24")
+def test_clustering_is_one_switch():
+    limits, wants, urgency = np.full(20, 2.0), np.full(20, 10.0), np.arange(20.0)
+    assert not allowed_kw(limits, wants, 4.14, urgency, is_clustered=False).any()
+    together = allowed_kw(limits, wants, 4.14, urgency, is_clustered=True, sharing_rule="few_fast")
+    assert np.flatnonzero(together).tolist() == [16, 17, 18, 19]
+    assert together.sum() == pytest.approx(40.0)
+
+
+def line_up(limit, want, least, order):
+    """Plain loop: first in line takes all it wants if that is at least its least."""
+    share, left = np.zeros(len(want)), limit
+    for row in order:
+        power = min(want[row], left)
+        if power > 0 and power >= least[row] - 1e-9 and want[row] >= least[row] - 1e-9:
+            share[row], left = power, left - power
+    return share
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sharing_rules_against_a_plain_loop(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 30))
+    want = np.where(rng.random(n) < 0.2, 0.0, rng.uniform(0.0, 12.0, n))
+    least = rng.choice([0.0, 1.38, 4.14], n)
+    order, limit = rng.permutation(n), rng.uniform(0.0, 40.0)
+    assert SHARING_RULES["few_fast"](limit, want, least, order) == pytest.approx(line_up(limit, want, least, order))
+    for rule in SHARING_RULES.values():
+        share = rule(limit, want, least, order)
+        assert share.sum() <= limit + 1e-9
+        assert (share <= want + 1e-9).all()
+        assert ((share == 0.0) | (share >= least - 1e-9)).all()
+    served = {name: (rule(limit, want, least, order) > 0).sum() for name, rule in SHARING_RULES.items()}
+    if (least > 0).all():
+        assert served["many_slow"] >= served["few_fast"]
+
+
+def test_a_non_firm_group_keeps_its_guarantee():
+    group = Group(17.0, member_kw=(17.0, 17.0), guarantee=HOME)
+    limits = profile(17, 12, 8, 6, 6, 6)
+    assert [b.rule for b in group.operator_breaches(limits, HOURLY)] == ["day_mean"]
+    firm = Group(17.0, member_kw=(17.0, 17.0))
+    assert {b.rule for b in firm.operator_breaches(limits, HOURLY)} == {"firm_right"}
+    assert firm.fee_eur(8760.0) == firm.fee_eur_per_year
+
+
 def test_a_group_is_answered_for_by_its_leader():
     group = Group(5.0, member_kw=(4.0, 4.0), penalty_eur_per_mwh=100.0)
     measured = np.array([[3.0, 1.0], [3.0, 3.0], [4.5, 0.0]])
@@ -202,6 +250,7 @@ def test_time_blocks_grant_the_right_only_inside():
     assert TimeBlock.scaled(100.0).suspension_after == 2
 
 
+@pytest.mark.case("C26")
 def test_duration_bound_right_leaves_85_percent_of_the_year():
     right = DurationBound(100.0)
     clock = Clock.plain(365, period_h=1.0)

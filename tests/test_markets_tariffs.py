@@ -7,12 +7,14 @@ import pytest
 
 from markets.calendar import Horizon
 from markets.contracts import Clock
+from markets.levers import Regulation
 from markets.tariffs import (
     CAPACITY_BANDS_2024,
     ENERGY_TAX,
     GRID_TARIFFS,
     Bandwidth,
     CapacityBand,
+    EnergyTax,
     FeedInFee,
     MonthlyPeak,
     NetMetering,
@@ -45,6 +47,7 @@ def test_capacity_classes():
     assert band.yearly_eur(capacity) == pytest.approx([5, 400, 400, 2000, 3000, 4000, 5000, 5000])
 
 
+@pytest.mark.case("C55")
 def test_flemish_peak_by_hand():
     # January: peak 8 kW; February: 1 kW, counted as the floor of 2.5. Rolling means 8 and 5.25.
     clock = Clock.of(Horizon(date(2023, 1, 1), 59))
@@ -121,6 +124,20 @@ def test_every_tariff_bills_each_connection_by_itself(name):
     assert together == pytest.approx(alone)
     assert np.isfinite(together).all()
     assert (together >= 0.0).all()
+
+
+def test_a_household_pays_vat_on_tariffs_that_come_without():
+    power, capacity = np.full((96, 1), 1.0), np.array([17.25])
+    day = Clock.plain(1)
+    for tariff, factor in ((CapacityBand(), 1.0), (TimeOfUse(), 1.21)):
+        bare = tariff.cost_eur(power, capacity, day)
+        assert tariff.cost_with_vat_eur(power, capacity, day, 0.21) == pytest.approx(bare * factor)
+
+
+def test_tax_and_netting_follow_the_levers():
+    rules = Regulation(energy_tax_eur_per_kwh=0.1, vat_share=0.2, is_net_metering=False, feed_in_compensation_share=0.7)
+    assert (EnergyTax.of(rules).eur_per_kwh, EnergyTax.of(rules).vat_share) == (0.1, 0.2)
+    assert NetMetering.of(rules) == NetMetering(False, 0.7)
 
 
 def test_energy_tax_and_netting():

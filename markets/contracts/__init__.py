@@ -4,7 +4,7 @@ from markets.contracts.agreements import DurationBound, Firm, NonFirm, TimeBlock
 from markets.contracts.breaches import Breach, Exceedances, exceedances, total_penalty_eur
 from markets.contracts.clock import Clock
 from markets.contracts.door import REPORT_AGREEMENTS, TRANSPORT_AGREEMENTS, agreement_for, check_portfolio
-from markets.contracts.group import SHARING_RULES, Group
+from markets.contracts.group import SHARING_RULES, Group, allowed_kw
 from markets.contracts.guarantee import Guarantee
 from markets.contracts.limiting import CapacityLimiting
 
@@ -24,6 +24,7 @@ __all__ = [
     "TimeBlock",
     "TransportAgreement",
     "agreement_for",
+    "allowed_kw",
     "check_portfolio",
     "exceedances",
     "total_penalty_eur",

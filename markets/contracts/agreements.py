@@ -65,6 +65,10 @@ class TransportAgreement:
         wrong = {n: v for n, v in amounts.items() if not np.isfinite(v) or v < 0.0}
         return found + [f"{name} {value!r} is not a number from 0" for name, value in wrong.items()]
 
+    def fee_eur(self, hours: float) -> float:
+        """Price of the right for a stretch of the year."""
+        return self.fee_eur_per_year * hours / 8760.0
+
     def right_kw(self, clock: Clock) -> np.ndarray:
         """Consumption granted in each period before any limit is called, float64[n_periods]."""
         return np.full(clock.n_periods, self.capacity_kw)

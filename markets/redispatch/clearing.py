@@ -118,7 +118,7 @@ def clear(
         book = orders.rows(valid)
         for periods in _coupled_periods(book, need):
             programme = Programme(
-                book, periods, need[:, periods], eff[valid], room[:, periods], reverse[:, periods], rules.time_limit_s
+                book, periods, need[:, periods], eff[valid], room[:, periods], reverse[:, periods], rules
             )
             solution: Solution = programme.solve()
             accepted[np.ix_(valid, periods)] = solution.accepted_mw
