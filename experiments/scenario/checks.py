@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from agents.settings import DEFAULT_PARTIES, SEGMENTS
 from experiments.scenario.faults import Fault, nearest
@@ -66,7 +67,8 @@ def sections_of(raw: Mapping[str, Any], file: str) -> tuple[dict[str, Any], list
         try:
             sections[name] = _adapter(name).validate_python(raw.get(name, {}), strict=True)
         except ValidationError as error:
-            faults += [_fault({**e, "loc": (name, *e["loc"])}, file) for e in error.errors(include_url=False)]
+            errors = error.errors(include_url=False)
+            faults += [fault_of_error({**e, "loc": (name, *e["loc"])}, file) for e in errors]
     if isinstance(raw.get("regulation", {}), Mapping):
         faults += regulation_faults(raw.get("regulation", {}), file)
     return sections, [*faults, *_cross_faults(sections, file)]
@@ -92,20 +94,25 @@ def _cross_faults(sections: Mapping[str, Any], file: str) -> list[Fault]:
     return faults
 
 
-def _unknown(file: str, location: tuple[Any, ...]) -> Fault:
-    text = f"unknown key; {nearest(str(location[-1]), keys_at(location[:-1]))}"
-    return Fault(file, ".".join(map(str, location)), text)
+def _unknown(file: str, location: tuple[Any, ...], root: type[BaseModel] = ScenarioFile) -> Fault:
+    text = f"unknown key; {nearest(str(location[-1]), keys_at(location[:-1], root))}"
+    return Fault(file, _key(location), text)
 
 
-def _fault(error: Any, file: str) -> Fault:
-    """One pydantic error in this product's words."""
+def _key(location: tuple[Any, ...]) -> str:
+    """Dotted key; rows of lists count from 1."""
+    return ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in location)
+
+
+def fault_of_error(error: Any, file: str, root: type[BaseModel] = ScenarioFile) -> Fault:
+    """One pydantic error in this product's words, with the key path below a root section."""
     location = tuple(error["loc"])
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
+    key = _key(location)
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return _unknown(file, location)
+        return _unknown(file, location, root)
     if kind == "missing":
-        return Fault(file, key, f"is required: {_description(location)}")
+        return Fault(file, key, f"is required: {_description(location, root)}")
     if kind in _TYPE_WORDS:
         return Fault(file, key, f"{value!r} is not {_TYPE_WORDS[kind]}")
     if kind == "literal_error":
@@ -113,7 +120,7 @@ def _fault(error: Any, file: str) -> Fault:
     if kind == "string_pattern_mismatch":
         return Fault(file, key, f"{value!r} may hold only letters, digits, '_', '-' and '.', at most 64")
     if kind in {"greater_than_equal", "less_than_equal", "greater_than", "less_than"}:
-        return Fault(file, key, f"{_shown(value)} is outside {_range_text(location)}")
+        return Fault(file, key, f"{_shown(value)} is outside {_range_text(location, root)}")
     return Fault(file, key, f"{_shown(value)}: {error['msg'][0].lower()}{error['msg'][1:]}")
 
 
@@ -121,8 +128,8 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def _model_at(location: Iterable[Any]) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = ScenarioFile
+def _model_at(location: Iterable[Any], root: type[BaseModel]) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = root
     for part in location:
         if isinstance(part, int) or model is None:
             continue
@@ -140,32 +147,41 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in found if m is not None), None)
 
 
-def keys_at(location: Iterable[Any]) -> list[str]:
+def keys_at(location: Iterable[Any], root: type[BaseModel] = ScenarioFile) -> list[str]:
     """Keys that may stand at a place of the file, such as ``("fleet", "home")``."""
     location = tuple(location)
     if location == ("regulation",):
         return [f.name for f in levers.levers()]
-    model = _model_at(location)
+    model = _model_at(location, root)
     return list(model.model_fields) if model else []
 
 
-def _description(location: tuple[Any, ...]) -> str:
-    model = _model_at(location[:-1])
-    found = model.model_fields.get(str(location[-1])) if model else None
+def _field_at(location: tuple[Any, ...], root: type[BaseModel]) -> FieldInfo | None:
+    model = _model_at(location[:-1], root)
+    return model.model_fields.get(str(location[-1])) if model else None
+
+
+def annotation_at(location: Iterable[Any]) -> str:
+    """Name of the type of a scenario key, such as ``float``; empty if there is no such key."""
+    found = _field_at(tuple(location), ScenarioFile)
+    return getattr(found.annotation, "__name__", "") if found else ""
+
+
+def _description(location: tuple[Any, ...], root: type[BaseModel]) -> str:
+    found = _field_at(location, root)
     return (found.description or "see docs/scenario.md") if found else "see docs/scenario.md"
 
 
-def _range_text(location: tuple[Any, ...]) -> str:
-    low, high = bounds_at(location)
+def _range_text(location: tuple[Any, ...], root: type[BaseModel]) -> str:
+    low, high = bounds_at(location, root)
     if low is None:
         return f"at most {high}"
     return f"at least {low}" if high is None else f"{low} to {high}"
 
 
-def bounds_at(location: tuple[Any, ...]) -> tuple[Any, Any]:
+def bounds_at(location: tuple[Any, ...], root: type[BaseModel] = ScenarioFile) -> tuple[Any, Any]:
     """Lowest and highest value of a key; None where there is no bound."""
-    model = _model_at(location[:-1])
-    found = model.model_fields.get(str(location[-1])) if model else None
+    found = _field_at(location, root)
     low = high = None
     for rule in found.metadata if found else ():
         low = next((getattr(rule, a) for a in ("ge", "gt") if getattr(rule, a, None) is not None), low)

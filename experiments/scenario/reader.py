@@ -55,11 +55,28 @@ def read_scenario(source: str | Path, overrides: Iterable[str] = ()) -> Scenario
     return from_raw(raw, path, places)
 
 
-def from_raw(raw: Mapping[str, Any], path: Path, places: Mapping[str, str] | None = None) -> Scenario:
-    """Check a raw nested dict and build the scenario; see :func:`read_scenario` for errors."""
+def from_raw(
+    raw: Mapping[str, Any],
+    path: Path,
+    places: Mapping[str, str] | None = None,
+    known_series: dict[str, np.ndarray] | None = None,
+) -> Scenario:
+    """Check a raw nested dict and build the scenario; see :func:`read_scenario` for errors.
+
+    Parameters
+    ----------
+    raw : mapping
+        Nested dict, base and overrides applied.
+    path : Path
+        The file it came from; relative paths start in its folder.
+    places : mapping, optional
+        Other places than the file for single dotted keys (command-line options).
+    known_series : dict, optional
+        The user's own series if they have been read before.
+    """
     file = path.name
     sections, faults = sections_of(raw, file)
-    series, wrong = _series_of(sections, path)
+    series, wrong = _series_of(sections, path) if known_series is None else (known_series, [])
     faults += wrong
     grid = sections.get("grid")
     if grid is not None and grid.file is not None and not (path.parent / grid.file).is_file():

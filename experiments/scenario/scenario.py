@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -64,14 +65,13 @@ class Scenario:
 
     def with_values(self, values: Mapping[str, Any]) -> Scenario:
         """The same scenario with other values at some dotted keys; InputError if they do not fit."""
-        import copy
-
         from experiments.scenario.reader import from_raw, put
 
         raw = copy.deepcopy(self.raw)
         for key, value in values.items():
             put(raw, key, value)
-        return from_raw(raw, self.path)
+        moves_series = any(key.startswith(("series.", "scenario.first_day", "scenario.days")) for key in values)
+        return from_raw(raw, self.path, known_series=None if moves_series else self.series)
 
     def regulation(self) -> Regulation:
         """The levers; whole-number levers as int, other numbers as float."""

@@ -1,0 +1,1 @@
+"""From runs to answers: intervals, differences, sensitivities, scenario discovery, robustness, who wins."""

@@ -1,0 +1,99 @@
+"""The Ray backend: tasks on this machine or on a cluster. Imported only when it is used.
+
+Ray is kept quiet and closed: no usage statistics, no dashboard, no log forwarding, token authentication. Drivers that
+join a cluster started without a token must set ``RAY_AUTH_MODE`` as the cluster has it; otherwise Ray only says
+"Failed to connect".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.provenance import ROOT
+from experiments.sweep.backends import Batch, Suspects
+from experiments.sweep.worker import THREAD_VARIABLES, Context, Report, run_batch
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+    "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TMPDIR": "",
+}
+_EXCLUDED = [".venv", ".git", "results/*/", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"]
+
+
+class RayTasks:
+    """Ray tasks, each a batch, in a window of twice the processors.
+
+    Parameters
+    ----------
+    workers : int
+        Processors to use on this machine if no cluster is given.
+    address : str, optional
+        ``auto``, ``host:port`` or ``ray://host:port``; none or ``local`` starts Ray on this machine.
+    """
+
+    name = "ray"
+
+    def __init__(self, workers: int, address: str | None = None) -> None:
+        self.workers = workers
+        self.address = None if address in (None, "", "local") else address
+        self._ray: Any = None
+
+    def reports(self, context: Context, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Report | None]]:
+        """See :class:`experiments.sweep.backends.Backend`."""
+        self._ray = self._ray or self._start()
+        yield from self._reports(self._ray, context, batches)
+
+    def close(self) -> None:
+        """Leave the cluster, or end Ray on this machine."""
+        if self._ray is not None:
+            self._ray.shutdown()
+        self._ray = None
+
+    def _start(self) -> Any:
+        for name, value in ENVIRONMENT.items():
+            if value:
+                os.environ.setdefault(name, value)
+        import ray
+
+        quiet = {"include_dashboard": False, "num_cpus": self.workers} if self.address is None else {}
+        environment: dict[str, Any] = {"env_vars": dict.fromkeys(THREAD_VARIABLES, "1")}
+        if self.address is None:
+            environment["env_vars"]["PYTHONPATH"] = _python_path()
+        else:
+            environment |= {"working_dir": str(ROOT), "excludes": _EXCLUDED}
+        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR", runtime_env=environment, **quiet)
+        return ray
+
+    def _reports(self, ray: Any, context: Context, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Report | None]]:
+        task = ray.remote(num_cpus=1, max_retries=0, max_calls=200)(run_batch)
+        shared = ray.put(context)
+        window = 2 * max(1, int(ray.cluster_resources().get("CPU", self.workers)))
+        waiting, suspects = iter(batches), Suspects()
+        pending: dict[Any, Batch] = {}
+        while True:
+            while len(pending) < window and (
+                batch := suspects.queue.popleft() if suspects.queue else next(waiting, ())
+            ):
+                pending[task.remote(shared, batch)] = batch
+            if not pending:
+                return
+            done, _ = ray.wait(list(pending), num_returns=1)
+            for reference in done:
+                batch = pending.pop(reference)
+                try:
+                    yield batch, ray.get(reference)
+                except ray.exceptions.RayError:
+                    if suspects.died(batch, alone=len(batch) == 1):
+                        yield batch, None
+
+
+def _python_path() -> str:
+    before = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(p for p in (str(ROOT), str(Path.cwd()), before) if p)

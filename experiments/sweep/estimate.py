@@ -1,0 +1,92 @@
+"""What a sweep will take, measured with one run of it before anything is started."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.provenance import peak_memory_mb
+from experiments.run import RunFailed
+from experiments.sweep import folder
+from experiments.sweep.drive import Conduct, choose
+from experiments.sweep.plan import SweepPlan
+from experiments.sweep.worker import Context, commit, run_one
+
+START_S = {"in_process": 0.0, "process_pool": 4.0, "ray": 20.0}
+"""Rough time until the first run starts, imports included (measured on two shared cores)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Size and cost of a sweep.
+
+    Parameters
+    ----------
+    n_points, n_policies, n_designs, n_runs : int
+        Points, policies, distinct scenarios, and the most runs.
+    run_s : float
+        Wall time of one run, the second one measured (the first also imports and compiles).
+    memory_mb : float
+        Peak memory of one worker.
+    disk_mb : float
+        Results of all runs.
+    backend : str
+        What would be used.
+    wall_s : float
+        Expected wall time of all runs.
+    """
+
+    n_points: int
+    n_policies: int
+    n_designs: int
+    n_runs: int
+    run_s: float
+    memory_mb: float
+    disk_mb: float
+    backend: str
+    workers: int
+    wall_s: float
+
+
+def estimate(plan: SweepPlan, conduct: Conduct) -> Estimate:
+    """Run the first job twice in a temporary folder and scale up; RunFailed if it raises."""
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        folder.create(plan, out)
+        fixed = _size(out)
+        context = Context(plan.base, out, tuple(plan.file.output.tables), conduct.model)
+        run_one(context, plan.job(0))
+        begun = time.perf_counter()
+        row, kept = run_one(context, plan.job(0))
+        commit(context, 0, [row], [kept])
+        run_s = time.perf_counter() - begun
+        each = _size(out) - fixed
+    if row["status"] != "ok":
+        raise RunFailed(f"the pilot run failed: {row['error']}")
+    backend = choose(conduct, run_s * plan.n_jobs).name
+    workers = 1 if backend == "in_process" else conduct.workers
+    return Estimate(
+        n_points=len(plan.points),
+        n_policies=len(plan.policy_names),
+        n_designs=len(plan.designs),
+        n_runs=plan.n_jobs,
+        run_s=run_s,
+        memory_mb=peak_memory_mb(),
+        disk_mb=(fixed + each * plan.n_jobs) / 1e6,
+        backend=backend,
+        workers=workers,
+        wall_s=START_S[backend] + run_s * plan.n_jobs / workers,
+    )
+
+
+def _size(out: Path) -> int:
+    return sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
+
+
+def free_disk_mb(place: Path) -> float:
+    """Free space where a folder would be made."""
+    existing = next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
+    return shutil.disk_usage(existing).free / 1e6

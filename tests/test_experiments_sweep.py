@@ -1,0 +1,469 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from experiments.results import Results
+from experiments.scenario import InputError
+from experiments.store import FolderError
+from experiments.store.folder import write_parquet
+from experiments.sweep import drive, folder
+from experiments.sweep.axes import Axis
+from experiments.sweep.backends import Suspects
+from experiments.sweep.drive import Conduct
+from experiments.sweep.plan import plan_of, read_sweep, seed_of
+
+ROOT = Path(__file__).parents[1]
+FAKE = "tests.experiments_fake:simulate"
+IDENTICAL = ("runs.parquet", "points.parquet", "designs.parquet")
+
+
+def raw(**sweep):
+    head = {"name": "t", "scenario": "small", "replications": 2, "kpis": ["ev_peak_kw"]} | sweep
+    axes = [
+        {"key": "regulation.min_bid_mw", "values": [0.1, 1.0]},
+        {"key": "regulation.iso15118_share", "low": 0.0, "high": 0.8},
+    ]
+    return {"sweep": head, "lever": axes}
+
+
+def plan(**sweep):
+    return plan_of(raw(**sweep), "t.toml", "small")
+
+
+def conduct(backend="in_process", workers=2, model=FAKE):
+    return Conduct(workers=workers, backend=backend, model=model)
+
+
+@pytest.fixture(autouse=True)
+def _one_source(monkeypatch):
+    monkeypatch.setattr("experiments.provenance.source_digest", lambda: "same")
+
+
+# --- designs
+
+
+def test_demo_is_two_levers_by_two_values_by_three_replications():
+    demo = read_sweep("demo")
+    assert demo.n_jobs == 12
+    assert demo.policy_names[demo.base_policy] == "min_bid_mw=1, iso15118_share=0.1"
+
+
+def test_full_factorial_adds_the_base_once():
+    found = plan()
+    assert len(found.policy_names) == 7  # two values by three levels, and the base
+    assert found.policy_names[found.base_policy] == "base"
+    assert plan_of(raw(has_base=False), "t", "small").base_policy == -1
+
+
+def test_one_at_a_time_moves_one_lever_from_the_base():
+    found = plan(design="one_at_a_time")
+    assert found.policy_names == (
+        "base",
+        "min_bid_mw=0.1, iso15118_share=0.1",
+        "min_bid_mw=1, iso15118_share=0",
+        "min_bid_mw=1, iso15118_share=0.4",
+        "min_bid_mw=1, iso15118_share=0.8",
+    )
+
+
+def test_latin_hypercube_fills_every_stratum_once():
+    found = plan(design="latin_hypercube", samples=10, has_base=False)
+    shares = sorted(p.values["regulation.iso15118_share"] for p in found.points)
+    assert [int(s / 0.08) for s in shares] == list(range(10))
+    assert found.points == plan(design="latin_hypercube", samples=10, has_base=False).points
+
+
+@pytest.mark.parametrize(("design", "n"), [("sobol", 8 * 4), ("morris", 8 * 3)])
+def test_joint_designs_have_the_rows_their_indices_need(design, n):
+    found = plan(design=design, samples=8)
+    assert len(found.points) == n
+    assert len(found.designs) <= n  # a discrete lever makes points coincide; each scenario is run once
+    assert found.base_policy == -1
+
+
+def test_every_policy_meets_every_state_of_the_uncertainties():
+    text = raw(uncertainty_samples=4, has_base=False)
+    text["lever"] = text["lever"][:1]
+    text["uncertainty"] = [{"key": "system.gas_eur_per_mwh", "low": 20.0, "high": 60.0}]
+    found = plan_of(text, "t", "small")
+    gas = [[p.values["system.gas_eur_per_mwh"] for p in found.points if p.policy == k] for k in (0, 1)]
+    assert len(gas[0]) == 4
+    assert gas[0] == gas[1]
+    assert len({*gas[0]}) == 4
+
+
+def test_a_longer_uncertainty_sample_continues_a_shorter_one():
+    from experiments.sweep.design import uncertainty_samples
+
+    axis = Axis("system.gas_eur_per_mwh", (), 20.0, 60.0)
+    assert uncertainty_samples([axis], 16, 3)[:8] == uncertainty_samples([axis], 8, 3)
+
+
+def test_list_design_takes_named_policies():
+    text = {
+        "sweep": {"name": "t", "scenario": "small", "design": "list", "replications": 1},
+        "policy": [{"name": "now"}, {"name": "small bids", "set": {"regulation.min_bid_mw": 0.1}}],
+    }
+    found = plan_of(text, "t", "small")
+    assert found.policy_names == ("now", "small bids")
+    assert found.base_policy == 0
+
+
+def test_axis_positions():
+    assert [Axis("k", ("a", "b", "c")).at(p) for p in (0.0, 0.34, 0.99, 1.0)] == ["a", "b", "c", "c"]
+    assert Axis("k", (), 0.1, 10.0, 3, is_log=True).grid() == (0.1, 1.0, 10.0)
+    assert Axis("k", (), 0.0, 3.0, 4, is_whole=True).grid() == (0, 1, 2, 3)
+
+
+def test_seeds_depend_on_root_and_replication_only():
+    seeds = [seed_of(1, r) for r in range(50)]
+    assert len(set(seeds)) == 50
+    assert seed_of(2, 0) != seeds[0]
+    found = plan()
+    assert {found.job(i).seed for i in range(0, found.n_jobs, found.replications)} == {seeds[0]}
+
+
+# --- bad sweep files
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "part"),
+    [
+        ({"key": "regulation.min_bid"}, "lever.1.key", "did you mean 'min_bid_mw'?"),
+        ({"key": "fleets.x"}, "lever.1.key", "unknown key"),
+        ({"values": []}, "lever.1.values", "no points"),
+        ({"values": [0.1, 0.1]}, "lever.1.values", "holds a value twice"),
+        ({"values": [0.1, 99.0]}, "regulation.min_bid_mw", "99.0 is outside 0.1 to 10"),
+        ({"low": 1.0}, "lever.1.values", "not both"),
+        ({"values": None, "low": 2.0, "high": 1.0}, "lever.1.low", "not below high"),
+        ({"values": None, "low": 2.0}, "lever.1", "both low and high"),
+        ({"values": None, "low": 0.0, "high": 1.0, "scale": "log"}, "lever.1.low", "above 0"),
+        ({"key": "regulation.iso15118_share"}, "lever.2.key", "already varied by lever.1"),
+        ({"key": "regulation.grid_tariff", "values": None, "low": 0.0, "high": 1.0}, "lever.1", "no number"),
+        ({"key": "scenario.seed", "values": [1, 2]}, "lever.1.key", "replications set the seed"),
+        ({"vals": [1]}, "lever.1.vals", "did you mean 'values'?"),
+    ],
+)
+def test_bad_axes(change, key, part):
+    text = raw()
+    text["lever"][0] = {k: v for k, v in (text["lever"][0] | change).items() if v is not None}
+    with pytest.raises(InputError) as caught:
+        plan_of(text, "t.toml", "small")
+    assert part in {f.key: f.text for f in caught.value.faults}[key]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "key", "part"),
+    [
+        ({"design": "factorial"}, "sweep.design", "not one of"),
+        ({"replications": 0}, "sweep.replications", "outside 1 to 10000"),
+        ({"kpis": ["ev_peak"]}, "sweep.kpis", "did you mean 'ev_peak_kw'?"),
+        ({"scenario": "smal"}, "sweep.scenario", "did you mean 'small'?"),
+        ({"design": "list"}, "policy", "no points"),
+        ({"design": "sobol", "samples": 10}, "sweep.samples", "not a power of two"),
+        ({"replications": 10000, "design": "latin_hypercube", "samples": 10000}, "sweep", "smaller design"),
+    ],
+)
+def test_bad_sweeps(sweep, key, part):
+    text = raw(**sweep)
+    with pytest.raises(InputError) as caught:
+        plan_of(text, "t.toml", text["sweep"]["scenario"])
+    assert part in {f.key: f.text for f in caught.value.faults}[key]
+
+
+def test_nothing_varied_is_no_design():
+    with pytest.raises(InputError, match="nothing is varied"):
+        plan_of({"sweep": {"name": "t", "scenario": "small"}}, "t", "small")
+
+
+# --- running
+
+
+def same_files(a: Path, b: Path) -> bool:
+    return all((a / n).read_bytes() == (b / n).read_bytes() for n in IDENTICAL)
+
+
+def test_a_sweep_opens_as_frames_and_answers_sql(tmp_path):
+    text = raw()
+    text["output"] = {"tables": ["prices"]}
+    result = drive.start(plan_of(text, "t", "small"), tmp_path / "s", conduct())
+    assert (result.n_new, result.n_failed) == (14, 0)
+    found = Results.open(tmp_path / "s")
+    assert found.runs["status"].to_list() == ["ok"] * 14
+    assert found.observations.height == 14
+    assert found.table("prices").collect().height == 14 * 96
+    peak = found.sql('SELECT MAX(ev_peak_kw) AS p FROM observations WHERE "regulation.min_bid_mw" = 0.1')["p"][0]
+    assert peak == found.observations.filter(pl.col("regulation.min_bid_mw") == 0.1)["ev_peak_kw"].max()
+    with pytest.raises(FolderError, match="query failed"):
+        found.sql("SELECT nothing FROM runs")
+    with pytest.raises(FolderError, match="kept are prices"):
+        found.table("load")
+
+
+def test_same_seed_for_all_policies_cancels_the_noise(tmp_path):
+    drive.start(plan(replications=4), tmp_path / "s", conduct())
+    rows = Results.open(tmp_path / "s").observations
+    wide = rows.filter(pl.col("regulation.iso15118_share") == 0.0).pivot(
+        on="regulation.min_bid_mw", index="replication", values="ev_peak_kw"
+    )
+    difference = (wide["1.0"] - wide["0.1"]).to_numpy()
+    np.testing.assert_allclose(difference, 9.0)  # the stand-in adds 10 kW per MW of minimum bid
+
+
+def test_pool_and_process_give_the_same_bytes(tmp_path):
+    drive.start(plan(), tmp_path / "a", conduct())
+    drive.start(plan(), tmp_path / "b", conduct("process_pool", 2))
+    drive.start(plan(), tmp_path / "c", Conduct(workers=3, model=FAKE))
+    assert same_files(tmp_path / "a", tmp_path / "b")
+    assert same_files(tmp_path / "a", tmp_path / "c")
+    assert not list((tmp_path / "b" / "parts").iterdir())
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(tmp_path):
+    drive.start(read_sweep("demo"), tmp_path / "a", conduct())
+    drive.start(read_sweep("demo"), tmp_path / "b", conduct("ray", 2))
+    assert same_files(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_run_that_raises_is_a_row_and_harms_no_other(tmp_path):
+    demo = read_sweep("demo")
+    result = drive.start(demo, tmp_path / "s", conduct(model="tests.experiments_fake:simulate_or_raise"))
+    assert (result.n_new, result.n_failed) == (12, 3)
+    failed = Results.open(tmp_path / "s").failed
+    assert failed["error"].unique().to_list() == ["RuntimeError: the far corner"]
+    assert "simulate_or_raise" in failed["traceback"][0]
+    assert failed["seed"].to_list() == [seed_of(1, r) for r in range(3)]
+    again = drive.resume(tmp_path / "s", conduct())
+    assert again.n_new == 0
+    again = drive.resume(tmp_path / "s", conduct(), retry_failed=True)
+    assert (again.n_new, again.n_failed) == (3, 0)
+    drive.start(demo, tmp_path / "clean", conduct())
+    assert same_files(tmp_path / "s", tmp_path / "clean")
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_its_worker_is_found_and_harms_no_other(tmp_path):
+    demo = read_sweep("demo")
+    how = conduct("process_pool", 2, "tests.experiments_fake:simulate_or_die")
+    result = drive.start(demo, tmp_path / "s", how)
+    assert result.n_crashed == 3
+    runs = Results.open(tmp_path / "s").runs
+    assert runs.group_by("status").len().sort("status").rows() == [("crashed", 3), ("ok", 9)]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_once_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_MARK", str(tmp_path / "mark"))
+    code = f"""
+from pathlib import Path
+from experiments.sweep.drive import Conduct, start
+from experiments.sweep.plan import read_sweep
+if __name__ == "__main__":
+    how = Conduct(workers=2, backend="process_pool", model="tests.experiments_fake:simulate_or_die_once")
+    print(start(read_sweep("demo"), Path({str(tmp_path / "s")!r}), how))
+"""
+    run_script(tmp_path, code).wait(timeout=60)
+    assert (tmp_path / "mark").exists()
+    assert Results.open(tmp_path / "s").runs["status"].to_list() == ["ok"] * 12
+
+
+def run_script(tmp_path: Path, code: str) -> subprocess.Popen:
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    return subprocess.Popen([sys.executable, str(script)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+SLOW = """
+from pathlib import Path
+from experiments.sweep.drive import Conduct, start
+from experiments.sweep.plan import read_sweep
+if __name__ == "__main__":
+    how = Conduct(workers=2, backend="process_pool", model="tests.experiments_fake:simulate_slowly")
+    start(read_sweep("demo"), Path({out!r}), how)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_driver_leaves_a_resumable_folder_and_no_workers(tmp_path, how):
+    out = tmp_path / "s"
+    driver = run_script(tmp_path, SLOW.format(out=str(out)))
+    wait_for(lambda: len(list((out / "parts").glob("part-*"))) >= 3)
+    workers = descendants(driver.pid)
+    assert workers
+    driver.send_signal(how)
+    driver.wait(timeout=30)
+    wait_for(lambda: not any(map(is_running, workers)))
+    before = len(folder.committed(out))
+    assert 3 <= before < 12
+    (out / "parts" / ".part-000000011.parquet.1.tmp").write_bytes(b"half a file")
+    result = drive.resume(out, conduct(), allow_changed_source=True)
+    assert result.n_new == 12 - before
+    drive.start(read_sweep("demo"), tmp_path / "clean", conduct())
+    assert same_files(out, tmp_path / "clean")
+    assert not list(out.rglob(".*.tmp"))
+
+
+def wait_for(condition, timeout_s=40.0):
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < timeout_s, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    """Process numbers below one, read from /proc."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(words[1])
+    found, new = [], [pid]
+    while new:
+        new = [child for child, parent in parents.items() if parent in new]
+        found += new
+    return found
+
+
+def test_kept_tables_of_uncommitted_runs_are_dropped_on_resume(tmp_path):
+    text = raw()
+    text["output"] = {"tables": ["prices"]}
+    out = tmp_path / "s"
+    drive.start(plan_of(text, "t", "small"), out, conduct())
+    runs = pl.read_parquet(out / "runs.parquet")
+    runs.filter(pl.col("job") < 10).write_parquet(out / "x")
+    import pyarrow.parquet as pq
+
+    whole = pq.read_table(out / "runs.parquet")
+    pq.write_table(whole.slice(0, 9), out / "runs.parquet")  # as if the last five had never been committed
+    (out / "x").unlink()
+    result = drive.resume(out, conduct())
+    assert result.n_new == 5
+    prices = Results.open(out).table("prices").collect()
+    assert prices.height == 14 * 96
+    assert prices.select("design", "replication", "period").n_unique() == 14 * 96
+
+
+def test_resume_needs_the_same_source_unless_told(tmp_path, monkeypatch):
+    drive.start(plan(), tmp_path / "s", conduct())
+    monkeypatch.setattr("experiments.provenance.source_digest", lambda: "other")
+    with pytest.raises(FolderError, match="--allow-changed-source"):
+        drive.resume(tmp_path / "s", conduct())
+    assert drive.resume(tmp_path / "s", conduct(), allow_changed_source=True).n_new == 0
+
+
+def test_resume_reads_own_series_from_the_folder(tmp_path):
+    text = {"sweep": {"name": "t", "scenario": "own_prices", "replications": 1}, "lever": raw()["lever"][:1]}
+    drive.start(plan_of(text, "t", "own_prices"), tmp_path / "s", conduct())
+    stored = folder.reopen(tmp_path / "s").base
+    assert stored.series["price_eur_per_mwh"].shape == (192,)
+    assert stored.digest() == plan_of(text, "t", "own_prices").base.digest()
+
+
+def test_taken_read_only_and_foreign_folders(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "x").touch()
+    with pytest.raises(FolderError, match="already holds files"):
+        drive.start(plan(), tmp_path / "s", conduct())
+    with pytest.raises(FolderError, match="manifest"):
+        drive.resume(tmp_path / "s", conduct())
+
+
+def test_a_full_disk_stops_the_sweep_and_loses_nothing(tmp_path, monkeypatch):
+    calls = []
+    real = write_parquet
+
+    def full(table, path):
+        calls.append(path)
+        if len(calls) > 3:
+            raise OSError(28, "No space left on device")
+        real(table, path)
+
+    monkeypatch.setattr("experiments.sweep.worker.write_parquet", full)
+    with pytest.raises(FolderError, match=r"No space left on device; nothing committed is lost.*resume"):
+        drive.start(plan(), tmp_path / "s", conduct())
+    monkeypatch.setattr("experiments.sweep.worker.write_parquet", real)
+    assert len(folder.committed(tmp_path / "s")) > 0
+    drive.resume(tmp_path / "s", conduct())
+    drive.start(plan(), tmp_path / "clean", conduct())
+    assert same_files(tmp_path / "s", tmp_path / "clean")
+
+
+# --- stop rule
+
+
+def test_stop_rule_ends_points_that_are_known_well_enough(tmp_path):
+    text = raw(replications=40)
+    text["stop"] = {"kpi": "day_ahead_mean_eur_per_mwh", "half_width": 0.05, "min_replications": 5, "every": 5}
+    drive.start(plan_of(text, "t", "small"), tmp_path / "a", conduct())
+    counts = Results.open(tmp_path / "a").runs.group_by("design").len()["len"].to_list()
+    assert min(counts) >= 5
+    assert max(counts) < 40
+    drive.start(plan_of(text, "t", "small"), tmp_path / "b", conduct("process_pool"))
+    assert same_files(tmp_path / "a", tmp_path / "b")
+    text["stop"] |= {"half_width": 1e-9}
+    drive.start(plan_of(text | {"lever": text["lever"][:1]}, "t", "small"), tmp_path / "c", conduct())
+    assert Results.open(tmp_path / "c").runs.height == 2 * 40
+
+
+def test_rounds_cover_every_replication_once():
+    text = raw(replications=23)
+    text["stop"] = {"kpi": "ev_peak_kw", "half_width": 1.0, "min_replications": 10, "every": 5}
+    found = drive.rounds(plan_of(text, "t", "small"))
+    assert [(r.start, r.stop) for r in found] == [(0, 10), (10, 15), (15, 20), (20, 23)]
+
+
+# --- small parts
+
+
+def test_batches_hold_consecutive_jobs():
+    found = plan(replications=5)
+    batches = list(drive.batches_of(found, [0, 1, 2, 3, 7, 8, 10], 3))
+    assert [[j.index for j in b] for b in batches] == [[0, 1, 2], [3], [7, 8], [10]]
+
+
+def test_backend_follows_address_workers_and_estimate():
+    assert drive.choose(Conduct(workers=1), 1e6).name == "in_process"
+    assert drive.choose(Conduct(workers=2), 1.0).name == "in_process"
+    assert drive.choose(Conduct(workers=2), 60.0).name == "process_pool"
+    assert drive.choose(Conduct(workers=2), 1e6).name == "ray"
+    assert drive.choose(Conduct(workers=2, address="auto"), 1.0).name == "ray"
+
+
+def test_suspects_are_split_and_given_up_after_two_deaths_alone():
+    jobs = tuple(plan().job(i) for i in range(2))
+    suspects = Suspects()
+    assert not suspects.died(jobs, alone=False)
+    assert [len(b) for b in suspects.queue] == [1, 1]
+    assert not suspects.died(jobs[:1], alone=False)
+    assert not suspects.died(jobs[:1], alone=True)
+    assert suspects.died(jobs[:1], alone=True)
+
+
+def test_neither_the_driver_nor_a_pool_imports_ray():
+    code = (
+        "import sys\nfrom experiments.sweep import drive, backends, worker, estimate\nimport experiments.results\n"
+        "print('ray' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.strip() == "False"
