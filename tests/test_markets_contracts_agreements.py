@@ -4,6 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from markets.calendar import Horizon
 from markets.contracts import (
@@ -72,6 +73,22 @@ def test_what_is_left_after_decided_limits():
     assert HOME.withholdable_left_kwh(decided, HOURLY) == pytest.approx([13.0])
     decided[23] = 17.0
     assert HOME.withholdable_left_kwh(decided, HOURLY) == pytest.approx([0.0])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_what_is_left_matches_an_optimiser(seed):
+    """Most energy that open hours can still lose under every bound, found by scipy."""
+    rng = np.random.default_rng(seed)
+    decided = HOME.admissible_kw(rng.uniform(0.0, 17.0, 24), HOURLY)
+    decided[rng.random(24) < 0.5] = np.nan
+    is_open = np.isnan(decided)
+    sums = np.zeros((7, 24))
+    sums[0], sums[1 + HOURLY.block(4.0), np.arange(24)] = 1.0, 1.0
+    needed = np.array([10.0 * 24, *[6.0 * 4] * 6]) - sums[:, ~is_open] @ decided[~is_open]
+    bounds = [(4.0, 17.0)] * int(is_open.sum())
+    best = linprog(np.ones(len(bounds)), A_ub=-sums[:, is_open], b_ub=-needed, bounds=bounds)
+    most = 17.0 * len(bounds) - best.fun
+    assert HOME.withholdable_left_kwh(decided, HOURLY) == pytest.approx([most], abs=1e-6)
 
 
 def test_one_bound_below_the_minimum_and_one_above_the_maximum_are_found():

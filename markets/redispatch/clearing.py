@@ -9,7 +9,7 @@ Source: GOPACS (IDCONS conditions: location, helps, no new congestion, national 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from markets.redispatch.orders import RULES, RedispatchOrders, RedispatchRules, 
 from markets.redispatch.programme import Programme, Solution
 
 _RELIEF_MW = 1e-9  # needs below this are none
+_VOLUME_MW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def clear(
     accepted = np.zeros(orders.quantity_mw.shape)
     gap = 0.0
     if valid.size and (need > _RELIEF_MW).any():
-        book = orders.rows(valid)
+        book = _without_dust(orders.rows(valid))
         for periods in _coupled_periods(book, need):
             programme = Programme(
                 book, periods, need[:, periods], eff[valid], room[:, periods], reverse[:, periods], rules
@@ -151,6 +152,11 @@ def _checked(
     no_room = np.where(need > 0.0, 0.0, np.maximum(np.nan_to_num(room, nan=0.0, posinf=np.inf), 0.0))
     back = np.maximum(np.nan_to_num(back, nan=0.0, posinf=np.inf), 0.0)
     return np.maximum(np.nan_to_num(need, nan=0.0), 0.0), eff, no_room, back
+
+
+def _without_dust(orders: RedispatchOrders) -> RedispatchOrders:
+    """Volumes below a watt are none; they would only spoil the optimiser's numbers."""
+    return replace(orders, quantity_mw=np.where(orders.quantity_mw < _VOLUME_MW, 0.0, orders.quantity_mw))
 
 
 def _coupled_periods(orders: RedispatchOrders, need: np.ndarray) -> list[np.ndarray]:
