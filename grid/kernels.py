@@ -1,0 +1,100 @@
+"""Compiled loops between the connection table and the engine's columns.
+
+Each has a NumPy twin in the tests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def sum_to_loads(
+    kw: np.ndarray, tan_phi: np.ndarray, slot: np.ndarray, phase: np.ndarray, p_w: np.ndarray, q_var: np.ndarray
+) -> None:
+    """Add connection powers to the load of their node, in W and var.
+
+    Parameters
+    ----------
+    kw : ndarray, (n_steps, n_connections)
+        Consumption.
+    tan_phi : ndarray, (n_connections,)
+        kvar per kW.
+    slot, phase : ndarray, (n_connections,)
+        Row of the load; 0 = a third on each phase, 1–3 that phase.
+    p_w, q_var : ndarray, (n_steps, n_loads, 3)
+        Added to in place.
+    """
+    for t in range(kw.shape[0]):
+        for c in range(kw.shape[1]):
+            watt = kw[t, c] * 1000.0
+            var = watt * tan_phi[c]
+            i = slot[c]
+            if phase[c] == 0:
+                for f in range(3):
+                    p_w[t, i, f] += watt / 3.0
+                    q_var[t, i, f] += var / 3.0
+            else:
+                p_w[t, i, phase[c] - 1] += watt
+                q_var[t, i, phase[c] - 1] += var
+
+
+@njit(cache=True)
+def sum_to_balanced_loads(
+    kw: np.ndarray, tan_phi: np.ndarray, slot: np.ndarray, p_w: np.ndarray, q_var: np.ndarray
+) -> None:
+    """Add connection powers to the load of their node without phases; shapes as in :func:`sum_to_loads`, no axis 3."""
+    for t in range(kw.shape[0]):
+        for c in range(kw.shape[1]):
+            watt = kw[t, c] * 1000.0
+            p_w[t, slot[c]] += watt
+            q_var[t, slot[c]] += watt * tan_phi[c]
+
+
+@njit(cache=True)
+def highest_share(
+    i_from: np.ndarray, i_to: np.ndarray, rated_a: np.ndarray, out: np.ndarray, columns: np.ndarray
+) -> None:
+    """Write max over sides and phases of current / rating to ``out[:, columns]``.
+
+    Parameters
+    ----------
+    i_from, i_to : ndarray, (n_steps, n_units, n_phases)
+        Phase currents in A.
+    rated_a : ndarray, (n_units, 2)
+        Rated currents of both sides.
+    """
+    for t in range(i_from.shape[0]):
+        for k in range(i_from.shape[1]):
+            best = 0.0
+            for f in range(i_from.shape[2]):
+                best = max(best, i_from[t, k, f] / rated_a[k, 0], i_to[t, k, f] / rated_a[k, 1])
+            out[t, columns[k]] = best
+
+
+@njit(cache=True)
+def sequence_voltages(u_pu: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return |U1| and |U2| of phase voltages.
+
+    Parameters
+    ----------
+    u_pu, angle : ndarray, (n_steps, n_nodes, 3)
+        Magnitude and angle (rad) of the phase-neutral voltages.
+
+    Returns
+    -------
+    tuple of ndarray, (n_steps, n_nodes)
+        Positive- and negative-sequence magnitudes in pu.
+    """
+    turn = np.exp(2j * np.pi / 3.0)
+    u1 = np.empty(u_pu.shape[:2])
+    u2 = np.empty(u_pu.shape[:2])
+    for t in range(u_pu.shape[0]):
+        for n in range(u_pu.shape[1]):
+            a = u_pu[t, n, 0] * np.exp(1j * angle[t, n, 0])
+            b = u_pu[t, n, 1] * np.exp(1j * angle[t, n, 1])
+            c = u_pu[t, n, 2] * np.exp(1j * angle[t, n, 2])
+            u1[t, n] = abs(a + turn * b + turn * turn * c) / 3.0
+            u2[t, n] = abs(a + turn * turn * b + turn * c) / 3.0
+    return u1, u2

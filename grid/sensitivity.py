@@ -1,0 +1,108 @@
+"""How much a kW at a connection relieves a branch: 0/1 from the tree, or AC by perturbation.
+
+Sign: + = relief of the branch in the watched direction when consumption falls. GOPACS calls this the effectivity of
+an (EAN, net element) pair, between -1 and 1; AC factors can exceed 1 because losses fall too. Never use 1/x factors
+(PTDF of a DC flow) in distribution grids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.power_flow import PowerFlow
+
+PERTURBATION_KW = 1.0
+
+
+@dataclass(frozen=True)
+class Effectivity:
+    """AC factors at one operating point.
+
+    Parameters
+    ----------
+    kw_per_kw : ndarray, (n_nodes, n_branches)
+        Fall of the active power of a branch per kW less consumption at a node.
+    share_per_kw : ndarray, (n_nodes, n_branches)
+        Fall of the loading share (highest phase) per kW.
+    topology_hash : str
+        Of the grid they hold for.
+    """
+
+    kw_per_kw: np.ndarray
+    share_per_kw: np.ndarray
+    topology_hash: str
+
+
+def effectivity(flow: PowerFlow, direction: np.ndarray | None = None) -> np.ndarray:
+    """Return the effectivity of every connection on every branch from the topology alone.
+
+    Parameters
+    ----------
+    flow : PowerFlow
+        Grid and connection table; the fidelity does not matter.
+    direction : ndarray, (n_branches,), optional
+        Sign of the flow to relieve, + = from the from to the to side. By default the direction of consumption in
+        each branch as seen from the source.
+
+    Returns
+    -------
+    ndarray, (n_connections, n_branches)
+        0 or 1 on radial grids (shares on parallel and meshed branches, sign included).
+    """
+    node = node_effectivity(flow, direction)
+    return node[flow.grid.connections.node_index]
+
+
+def node_effectivity(flow: PowerFlow, direction: np.ndarray | None = None) -> np.ndarray:
+    """Return :func:`effectivity` per node, (n_nodes, n_branches)."""
+    factors = np.asarray(flow.linear.incidence.T.todense())
+    sign = np.sign(factors.sum(axis=0)) if direction is None else np.sign(direction)
+    return factors * np.where(sign == 0, 1.0, sign)
+
+
+def effectivity_ac(
+    flow: PowerFlow,
+    connection_kw: np.ndarray,
+    nodes: np.ndarray | None = None,
+    *,
+    power_factor: float | np.ndarray = 1.0,
+    connection_kvar: np.ndarray | None = None,
+    perturbation_kw: float = PERTURBATION_KW,
+) -> Effectivity:
+    """Return AC factors around an operating point by central differences in one batch.
+
+    Parameters
+    ----------
+    flow : PowerFlow
+        Fidelity ``symmetric`` or ``three_phase``.
+    connection_kw : ndarray, (n_connections,)
+        Operating point.
+    nodes : ndarray of int, optional
+        Load nodes to perturb; all by default. Rows of other nodes are nan.
+    perturbation_kw : float
+        Step to both sides, three-phase.
+
+    Raises
+    ------
+    ValueError
+        If the operating point has no solution, or a node has no connection.
+    """
+    if flow.fidelity == "linear":
+        raise ValueError("effectivity_ac needs fidelity symmetric or three_phase; linear has effectivity()")
+    chosen = flow.load_nodes if nodes is None else np.asarray(nodes)
+    slot = np.searchsorted(flow.load_nodes, chosen)
+    if not np.array_equal(flow.load_nodes[np.minimum(slot, len(flow.load_nodes) - 1)], chosen):
+        raise ValueError("effectivity_ac: nodes without connection cannot be perturbed; choose from flow.load_nodes")
+    batch = flow.perturb(connection_kw, slot, perturbation_kw, power_factor, connection_kvar)
+    if not batch.has_converged.all():
+        raise ValueError(f"effectivity_ac: no solution around the operating point: {batch.failures[0]}")
+    assert batch.branch_kw is not None
+    up, down = slice(0, len(chosen)), slice(len(chosen), None)
+    towards = np.sign(batch.branch_kw.mean(axis=0))
+    result = np.full((2, flow.arrays.n_nodes, flow.arrays.n_branches), np.nan)
+    step = 2.0 * perturbation_kw
+    result[0, chosen] = (batch.branch_kw[up] - batch.branch_kw[down]) / step * np.where(towards == 0, 1.0, towards)
+    result[1, chosen] = (batch.loading_share[up] - batch.loading_share[down]) / step
+    return Effectivity(result[0], result[1], flow.arrays.topology_hash)

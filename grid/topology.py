@@ -1,0 +1,125 @@
+"""The grid as a graph: authoring, completion from the type library, and the frozen :class:`Grid`.
+
+Five levels as in the report (section 3.1.1): 380/220 kV, 150/110 kV, 50–10 kV and 0.4 kV nodes in the graph, and the
+connections (EAN, phase, capacity) in a table that is summed to one load per node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import networkx as nx
+
+from grid.arrays import GridArrays, compile_arrays
+from grid.attributes import PARAMETERS, REQUIRED, SOURCE_DEFAULTS, ZERO_SEQUENCE_FACTORS, level_of
+from grid.cables import CABLES, TRANSFORMERS
+from grid.checks import connection_faults, graph_faults, type_faults
+from grid.connections import ConnectionTable, connection_table, empty_connections
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid; the graph is completed (types expanded, defaults written out) and frozen.
+
+    Parameters
+    ----------
+    graph : networkx.MultiGraph
+        Nodes and branches with the attributes of :mod:`grid.attributes`; a copy is taken.
+    connections : ConnectionTable
+        Who is connected where.
+    name : str
+        Shown in reports.
+
+    Raises
+    ------
+    ValueError
+        Lists all faults of graph and connections with place, value and what is right.
+    """
+
+    graph: nx.MultiGraph
+    connections: ConnectionTable = field(default_factory=empty_connections)
+    name: str = "grid"
+
+    def __post_init__(self) -> None:
+        faults = type_faults(self.graph) if isinstance(self.graph, nx.MultiGraph) else graph_faults(self.graph)
+        if not faults:
+            graph = complete_graph(self.graph)
+            faults = graph_faults(graph) + connection_faults(self.connections, len(graph))
+        if faults:
+            raise ValueError(f"{self.name} has {len(faults)} fault(s):\n" + "\n".join(faults))
+        object.__setattr__(self, "graph", nx.freeze(graph))
+
+    @cached_property
+    def arrays(self) -> GridArrays:
+        """The frozen columns, compiled once."""
+        return compile_arrays(self.graph)
+
+    @classmethod
+    def from_records(cls, graph: nx.MultiGraph, records: Iterable[Mapping[str, Any]], name: str = "grid") -> Grid:
+        """Build a grid whose connections are rows naming their node by id (see ``connection_table``)."""
+        return cls(graph, connection_table(records, graph), name)
+
+
+def add_source(graph: nx.MultiGraph, node: str, u_ref: float = 1.0, **impedance: float) -> None:
+    """Make ``node`` the source that holds ``u_ref`` (pu); ``sk`` (VA), ``rx_ratio``, ``z01_ratio`` are optional."""
+    graph.nodes[node].update(u_ref=u_ref, **impedance)
+
+
+def add_cable(graph: nx.MultiGraph, key: str, a: str, b: str, cable: str, length_m: float, **more: Any) -> None:
+    """Add a line of a library type between the nodes ``a`` and ``b``."""
+    graph.add_edge(a, b, key=key, kind="line", a=a, b=b, cable=cable, length_m=length_m, **more)
+
+
+def add_transformer(graph: nx.MultiGraph, key: str, a: str, b: str, transformer_type: str, **more: Any) -> None:
+    """Add a transformer of a library type with its high-voltage side at ``a``."""
+    graph.add_edge(a, b, key=key, kind="transformer", a=a, b=b, transformer_type=transformer_type, **more)
+
+
+def complete_graph(graph: nx.MultiGraph) -> nx.MultiGraph:
+    """Return a copy with library types expanded, statuses and defaults written out; own values are kept."""
+    full = nx.MultiGraph()
+    for node, data in graph.nodes(data=True):
+        full.add_node(node, **_complete_node(data))
+    for u, v, key, data in graph.edges(keys=True, data=True):
+        full.add_edge(u, v, key=key, **_complete_branch(data))
+    return full
+
+
+def _complete_node(data: Mapping[str, Any]) -> dict[str, Any]:
+    node = dict(data)
+    u_rated = node.get("u_rated")
+    if "level" not in node and isinstance(u_rated, int | float):
+        node["level"] = level_of(float(u_rated))
+    return SOURCE_DEFAULTS | node if node.get("u_ref") is not None else node
+
+
+def _complete_branch(data: Mapping[str, Any]) -> dict[str, Any]:
+    branch = {"from_status": 1, "to_status": 1} | _library_values(data) | dict(data)
+    for item in PARAMETERS.get(str(branch.get("kind")), ()):
+        if item.default is REQUIRED or item.name in branch:
+            continue
+        base, factor = ZERO_SEQUENCE_FACTORS.get(item.name, ("", 0.0))
+        branch[item.name] = factor * branch.get(base, float("nan")) if base else item.default
+    return branch
+
+
+def _library_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    if data.get("kind") == "line" and data.get("cable") in CABLES and "length_m" in data:
+        return CABLES[data["cable"]].parameters(data["length_m"])
+    if data.get("kind") == "transformer" and data.get("transformer_type") in TRANSFORMERS:
+        return TRANSFORMERS[data["transformer_type"]].parameters()
+    return {}
+
+
+__all__ = [
+    "ConnectionTable",
+    "Grid",
+    "add_cable",
+    "add_source",
+    "add_transformer",
+    "complete_graph",
+    "connection_table",
+]
