@@ -339,7 +339,7 @@ def test_an_operator_pays_at_most_the_order_and_never_for_the_wrong_way(baseline
     outcome = settle_flex(baseline, ordered, actual, fee, fine)
     assert 0.0 <= float(outcome.delivered_mw) <= abs(ordered) + 1e-12
     assert float(outcome.settlement_eur) <= fee * abs(ordered) + 1e-9
-    if (actual - baseline) * ordered <= 0:
+    if np.sign(actual - baseline) * np.sign(ordered) <= 0:
         assert float(outcome.paid_eur) == 0.0
     if ordered:
         missing = float(outcome.deficiency_mw) + min(abs(ordered), (actual - baseline) * math.copysign(1, ordered))
