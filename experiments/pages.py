@@ -68,10 +68,9 @@ def lever_rows() -> list[dict[str, Any]]:
 
 def strategy_rows() -> list[list[str]]:
     """Charging strategies with the first line of what they say of themselves."""
-    import agents.fleet
+    from agents.fleet.strategies import STRATEGIES
 
-    found: dict[str, Any] = getattr(agents.fleet, "STRATEGIES", {})
-    return [[name, (inspect.getdoc(strategy) or "").partition("\n")[0]] for name, strategy in found.items()]
+    return [[name, (inspect.getdoc(strategy) or "").partition("\n")[0]] for name, strategy in STRATEGIES.items()]
 
 
 def scenario_key_rows(model: type[BaseModel], path: str = "") -> list[list[str]]:

@@ -113,3 +113,72 @@ def test_data_dictionary_names_every_column():
         assert f"## `{table.name}.parquet`" in text
         for column in table.columns:
             assert f"| `{column.name}` | {column.kind} |" in text
+
+
+# --- sweeps
+
+
+@pytest.fixture
+def fake_sweeps(monkeypatch):
+    from functools import partial
+
+    from experiments.sweep import drive
+
+    fake = partial(drive.Conduct, model="tests.experiments_fake:simulate")
+    monkeypatch.setattr(drive, "Conduct", fake)
+    monkeypatch.setattr("experiments.provenance.source_digest", lambda: "same")
+
+
+def test_sweep_query_and_resume(tmp_path, fake_sweeps):
+    out = str(tmp_path / "s")
+    found = runner.invoke(app, ["sweep", "demo", "--out", out, "--workers", "1"])
+    assert found.exit_code == 0, found.output
+    lines = [line.split("\t") for line in found.stdout.splitlines() if "\t" in line]
+    peak = {line[0]: line[3] for line in lines if line[1] == "ev_peak_kw"}
+    assert peak["min_bid_mw=1, iso15118_share=0.1"] == "base"
+    assert peak["min_bid_mw=0.1, iso15118_share=0.1"].startswith("-9 ± ")
+    assert "12 new runs in" in found.stdout
+    asked = runner.invoke(app, ["query", out, "SELECT COUNT(*) AS n FROM runs", "--json"])
+    assert json.loads(asked.stdout) == [{"n": 12}]
+    again = runner.invoke(app, ["resume", out, "--json"])
+    assert json.loads(again.stdout)["runs"] == {"new": 0, "failed": 0, "crashed": 0}
+    assert runner.invoke(app, ["sweep", "demo", "--out", out]).exit_code == 2
+
+
+def test_plan_measures_and_writes_nothing(tmp_path, fake_sweeps, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = runner.invoke(app, ["plan", "demo", "--json", "--workers", "2"])
+    assert found.exit_code == 0, found.output
+    plan = json.loads(found.stdout)
+    assert (plan["n_runs"], plan["n_designs"], plan["n_policies"]) == (12, 4, 4)
+    assert 0 < plan["run_s"] < 5
+    assert plan["disk_mb"] > 0
+    assert list(tmp_path.iterdir()) == []
+    assert "expected time" in runner.invoke(app, ["plan", "demo"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["sweep", "dmo"], "did you mean 'demo'?"),
+        (["sweep", "demo", "--backend", "pool"], "did you mean 'process_pool'?"),
+        (["resume", "."], "manifest.json"),
+        (["query", ".", "SELECT 1"], "manifest.json"),
+    ],
+)
+def test_bad_sweep_commands(tmp_path, monkeypatch, arguments, part):
+    monkeypatch.chdir(tmp_path)
+    found = runner.invoke(app, arguments)
+    assert found.exit_code == 2
+    assert part in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_sweep_says_how_to_go_on(tmp_path, fake_sweeps, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.sweep.drive.start", interrupt)
+    found = runner.invoke(app, ["sweep", "demo", "--out", str(tmp_path / "s")])
+    assert found.exit_code == 130
+    assert f"flexpolder resume {tmp_path / 's'}" in found.stderr.replace("\n", "")

@@ -252,3 +252,15 @@ def test_kpis_by_hand():
     }
     found = kpis_of(tables)
     assert {k: found[k] for k in expected} == pytest.approx(expected)
+
+
+def test_results_of_a_run_open_as_frames(tmp_path, small):
+    from experiments.results import Results
+
+    run_scenario(small, tmp_path / "r", simulate=simulate)
+    found = Results.open(tmp_path / "r")
+    assert found.kpis.filter(pl.col("figure") == "ev_peak_kw")["unit"].to_list() == ["kW"]
+    assert found.sql("SELECT AVG(day_ahead_eur_per_mwh) AS p FROM prices")["p"][0] == pytest.approx(80, abs=10)
+    assert found.table("load").collect().height == 96
+    with pytest.raises(FolderError, match="tables are"):
+        found.sql("SELECT x FROM nothing")

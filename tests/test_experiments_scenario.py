@@ -192,6 +192,16 @@ def test_a_share_is_taken_if_and_only_if_it_lies_between_zero_and_one(value):
             scenario.with_values({"fleet.v2x_share": value})
 
 
+def test_strategy_names_are_those_of_the_registry():
+    from agents.fleet.strategies import STRATEGIES
+    from experiments.scenario.checks import strategy_names
+
+    assert strategy_names() == tuple(STRATEGIES)
+    assert (
+        "did you mean 'uncontrolled'?" in faults_of("small", "fleet.home.strategy=uncontroled")["fleet.home.strategy"]
+    )
+
+
 def test_nearest_lists_what_is_known_when_nothing_is_close():
     assert nearest("qqq", ["b", "a"]) == "known are a, b"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import listings, runs
+from experiments.cli import listings, pages, runs, sweeps
 
 app = typer.Typer(
     name="flexpolder",
@@ -44,6 +44,11 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     listings.scenarios,
     listings.levers,
     listings.strategies,
+    sweeps.sweep,
+    sweeps.plan,
+    sweeps.resume,
+    sweeps.query,
+    pages.docs,
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -102,6 +102,6 @@ def report(run_dir: Annotated[Path, typer.Argument(help="Folder of a run.")]) ->
 
 def write_report(folder: Path) -> Path:
     """Write a run's report; plotly is imported here because it takes long."""
-    from experiments.report import write
+    from experiments.report import write_run_report
 
-    return write(folder)
+    return write_run_report(folder)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -258,11 +261,23 @@ def _grid_faults(grid: GridSection, fleet: FleetSection | None, file: str) -> li
     return faults
 
 
+@cache
 def strategy_names() -> tuple[str, ...]:
-    """Names of the charging strategies that a scenario may choose."""
-    import agents.fleet
+    """Names of the charging strategies, read from the registry's source text.
 
-    return tuple(getattr(agents.fleet, "STRATEGIES", ()))
+    Importing the registry would load the numerical kernels, which takes seconds; a test holds the two equal.
+    """
+    spec = importlib.util.find_spec("agents.fleet.strategies")
+    assert spec is not None and spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.value, ast.Dict)
+            and ast.unparse(node.target) == "STRATEGIES"
+        ):
+            return tuple(ast.literal_eval(key) for key in node.value.keys if key is not None)
+    raise RuntimeError(f"no dict STRATEGIES in {spec.origin}")
 
 
 def _link_faults(links: LinksSection, file: str) -> list[Fault]:

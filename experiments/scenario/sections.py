@@ -53,7 +53,9 @@ class SegmentSection(Section):
     charging_points: int = Field(
         default=0, description="charging points of the segment; 0 = one per EV", ge=0, le=1_000_000
     )
-    strategy: str = Field(default="least_cost", description="charging strategy, a name from `flexpolder strategies`")
+    strategy: str = Field(
+        default="price_optimal_v1g", description="charging strategy, a name from `flexpolder strategies`"
+    )
     smart_share: float = Field(default=1.0, description="share of drivers who take part in smart charging", ge=0, le=1)
 
 

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from experiments.analysis import distribution, intervals, paired, robustness, scenarios, sensitivity
+from experiments.sweep.design import joint_positions
+
+# --- intervals
+
+
+def test_t_interval_by_hand():
+    found = intervals.mean_interval(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert (found.mean, found.n, found.is_rough) == (2.0, 3, True)
+    assert found.half_width == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)  # t table, 2 degrees of freedom
+
+
+def test_intervals_of_nothing_and_of_one():
+    assert np.isnan(intervals.mean_interval(np.array([])).mean)
+    one = intervals.mean_interval(np.array([5.0]))
+    assert one.mean == 5.0
+    assert np.isnan(one.half_width)
+
+
+def test_intervals_cover_as_often_as_they_say():
+    rng = np.random.default_rng(3)
+    found = [intervals.mean_interval(rng.normal(7.0, 2.0, 10), 0.9) for _ in range(2000)]
+    covered = np.mean([i.low <= 7.0 <= i.high for i in found])
+    assert 0.88 < covered < 0.92
+
+
+def test_quantile_band_and_convergence():
+    assert intervals.quantile_band(np.arange(101.0), 0.9) == pytest.approx((5.0, 50.0, 95.0))
+    mean, half = intervals.convergence(np.array([1.0, 3.0, 2.0]))
+    assert mean.tolist() == [1.0, 2.0, 2.0]
+    assert np.isnan(half[0])
+    assert half[2] < half[1]
+
+
+# --- paired differences
+
+
+def observations():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 5, 20)
+    rows = [
+        {"policy": p, "sample": 0, "replication": r, "k": 10.0 + 2 * p + noise[r] + 0.1 * p * (r % 2)}
+        for p in (0, 1)
+        for r in range(20)
+    ]
+    return pl.DataFrame(rows).sample(fraction=1.0, shuffle=True, seed=4)
+
+
+def test_pairs_cancel_what_both_share():
+    found = paired.paired_difference(observations(), 1, 0, "k")
+    assert found.mean == pytest.approx(2.05)
+    assert found.half_width < 0.03
+    assert found.n == 20
+    assert paired.variance_ratio(observations(), 1, 0, "k") > 1000
+    assert paired.paired_difference(observations(), 0, 0, "k").mean == 0.0
+
+
+def test_pairs_with_a_missing_side_are_left_out():
+    seen = observations().filter(~((pl.col("policy") == 0) & (pl.col("replication") < 5)))
+    assert paired.paired_difference(seen, 1, 0, "k").n == 15
+
+
+# --- sensitivities
+
+
+def ishigami(x):
+    a = -np.pi + 2 * np.pi * x
+    return np.sin(a[:, 0]) + 7 * np.sin(a[:, 1]) ** 2 + 0.1 * a[:, 2] ** 4 * np.sin(a[:, 0])
+
+
+def test_sobol_indices_of_the_ishigami_function():
+    x = joint_positions("sobol", 3, 2048, 1)
+    found = sensitivity.sobol_indices(("a", "b", "c"), ishigami(x))
+    np.testing.assert_allclose(found.first, [0.3139, 0.4424, 0.0], atol=0.03)  # Ishigami and Homma 1990
+    np.testing.assert_allclose(found.total, [0.5576, 0.4424, 0.2437], atol=0.03)
+    assert found.ranking() == ["a", "b", "c"]
+
+
+def test_morris_finds_slope_and_silence():
+    x = joint_positions("morris", 3, 20, 1)
+    found = sensitivity.morris_indices(("a", "b", "c"), x, 4 * x[:, 0] - 2 * x[:, 1])
+    np.testing.assert_allclose(found.first, [4, -2, 0], atol=1e-9)
+    np.testing.assert_allclose(found.total, [4, 2, 0], atol=1e-9)
+    np.testing.assert_allclose(found.sigma, 0, atol=1e-9)
+
+
+def test_indices_refuse_holes_instead_of_reading_zero():
+    y = ishigami(joint_positions("sobol", 3, 64, 1))
+    y[7] = np.nan
+    with pytest.raises(ValueError, match="point 7"):
+        sensitivity.sobol_indices(("a", "b", "c"), y)
+    with pytest.raises(ValueError, match="incomplete"):
+        sensitivity.sobol_indices(("a", "b", "c"), np.arange(11.0))
+    with pytest.raises(ValueError, match="nothing to explain"):
+        sensitivity.sobol_indices(("a", "b", "c"), np.ones(20))
+
+
+# --- scenario discovery
+
+
+def test_prim_finds_the_corner_that_holds_all_cases():
+    x = np.random.default_rng(2).random((4000, 3))
+    is_bad = (x[:, 0] > 0.6) & (x[:, 1] < 0.4)
+    boxes = scenarios.peel(x, is_bad)
+    found = scenarios.best_box(boxes, 0.8)
+    assert found.density > 0.95
+    assert found.coverage > 0.8
+    limits = found.limits(("a", "b", "c"), x)
+    assert limits["a"][0] == pytest.approx(0.6, abs=0.05)
+    assert limits["b"][1] == pytest.approx(0.4, abs=0.05)
+
+
+def test_prim_cuts_levels_one_by_one():
+    x = np.array([[a, b] for a in (0.1, 1.0, 10.0) for b in (0.0, 1.0) for _ in range(10)])
+    boxes = scenarios.peel(x, x[:, 0] == 0.1)
+    assert boxes[-1].density == 1.0
+    assert boxes[-1].coverage == 1.0
+    assert boxes[-1].limits(("a", "b"), x) == {"a": (0.1, 0.1)}
+
+
+def test_prim_needs_cases():
+    with pytest.raises(ValueError, match="at least one case"):
+        scenarios.peel(np.zeros((3, 1)), np.zeros(3, bool))
+
+
+@given(st.integers(0, 2**31))
+def test_peeling_raises_density_and_never_coverage(seed):
+    rng = np.random.default_rng(seed)
+    x, is_bad = rng.random((60, 2)), rng.random(60) < 0.3
+    if not is_bad.any():
+        return
+    boxes = scenarios.peel(x, is_bad)
+    density = [b.density for b in boxes]
+    coverage = [b.coverage for b in boxes]
+    assert density == sorted(density)
+    assert coverage == sorted(coverage, reverse=True)
+
+
+# --- robustness
+
+
+def test_regret_by_hand():
+    outcomes = np.array([[1.0, 9.0], [4.0, 4.0], [5.0, 3.0]])
+    assert robustness.regret(outcomes, lower_is_better=True).tolist() == [[0, 6], [3, 1], [4, 0]]
+    assert robustness.max_regret(outcomes, lower_is_better=True).tolist() == [6, 3, 4]
+    assert robustness.max_regret(outcomes, lower_is_better=False).tolist() == [4, 5, 6]
+    assert robustness.satisficing_share(outcomes, 4.0, lower_is_better=True).tolist() == [0.5, 1.0, 0.5]
+
+
+def test_pareto_front_by_hand():
+    outcomes = np.array([[1.0, 1.0], [2.0, 5.0], [2.0, 4.0], [0.5, 0.0], [np.nan, 9.0], [2.0, 5.0]])
+    assert robustness.pareto_front(outcomes, [True, False]).tolist() == [True, True, False, True, False, True]
+
+
+@given(arrays(np.float64, (12, 3), elements=st.integers(-3, 3).map(float)))
+def test_everything_off_the_front_is_beaten_by_something_on_it(outcomes):
+    front = robustness.pareto_front(outcomes, [True] * 3)
+    assert front.any()
+    for row in outcomes[~front]:
+        assert any((f <= row).all() and (f < row).any() for f in outcomes[front])
+
+
+# --- who wins
+
+
+def test_balances_sum_to_zero_and_carry_roles():
+    ledger = pl.DataFrame(
+        {"payer": ["driver", "S", "driver"], "payee": ["S", "T", "C"], "amount_eur": [10.0, 4.0, 1.0]}
+    )
+    parties = pl.DataFrame({"account": ["S", "T", "C"], "roles": ["supplier,brp", "tso", "cpo"]})
+    found = dict(distribution.balance_by_role(ledger, parties).rows())
+    assert found == {"supplier,brp": 6.0, "tso": 4.0, "cpo": 1.0, "others": -11.0}
+    assert distribution.balance_by_account(ledger)["balance_eur"].sum() == 0.0
+
+
+def test_savings_and_gini():
+    sessions = pl.DataFrame(
+        {
+            "driver_group": ["a", "b", "a"],
+            "cost_eur": [1.0, 2.0, 1.0],
+            "uncontrolled_cost_eur": [2.0, 2.0, 3.0],
+            "delivered_kwh": [10.0, 10.0, 20.0],
+        }
+    )
+    assert distribution.saving_by_group(sessions).rows() == [("a", 2, 3.0, 0.1), ("b", 1, 0.0, 0.0)]
+    assert distribution.gini(np.array([1.0, 1.0, 1.0])) == pytest.approx(0.0)
+    assert distribution.gini(np.array([0.0, 0.0, 0.0, 1.0])) == pytest.approx(0.75)
+    assert np.isnan(distribution.gini(np.array([])))
