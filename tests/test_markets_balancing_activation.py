@@ -237,6 +237,14 @@ def test_an_object_goes_on_where_it_was_and_the_total_never_jumps():
     assert second.price_up_eur_per_mwh == 500.0  # object 1 still delivers at its new, dear price
 
 
+def test_what_vanished_bids_delivered_is_taken_over_once_by_the_cheapest():
+    first = activate_isp(ladder(n_objects=False), -60.0 * FLAT)
+    new = EnergyBids(owner=0, power_mw=[40, 50, 90], price_eur_per_mwh=[10, 20, 30], ramp_share_per_min=0.2)
+    second = activate_isp(new, -60.0 * FLAT, first.controller_state)
+    assert second.activated_up_mw[0] == pytest.approx(first.activated_up_mw[-1], abs=1.0)
+    np.testing.assert_allclose(second.energy_mwh, [10.0, 5.0, 0.0], atol=0.05)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -90,6 +90,8 @@ def test_shortfalls_are_reported():
         ({"quantity_mw": [0.5]}, "below_minimum"),
         ({"quantity_mw": [1.5]}, "off_volume_step"),
         ({"quantity_mw": [-3.0]}, "below_minimum"),
+        ({"quantity_mw": [10_000.0]}, "above_maximum"),
+        ({"quantity_mw": [2.0**63]}, "above_maximum"),
         ({"quantity_mw": [26.0], "is_indivisible": True}, "indivisible_too_large"),
         ({"quantity_mw": [math.nan]}, "not_a_number"),
         ({"price_eur_per_mw": [-1.0]}, "price_outside_limits"),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markets.balancing import (
+    AT_REST,
     CYCLES_PER_ISP,
     NO_PASSIVE,
     ActivationRules,
@@ -28,6 +29,7 @@ from markets.balancing import (
     frequency_deviation_hz,
     imbalance_prices,
     initial_slope_hz_per_s,
+    loop_figures,
     passive_balancing_study,
     pi_demand_mw,
     pool_rules,
@@ -87,6 +89,12 @@ def test_the_dutch_price_without_dutch_activation_is_the_mid_price():
     assert step.activated_mw[0] == 0
     prices = imbalance_prices(0, math.nan, math.nan, nl.mid_price_eur_per_mwh)
     assert [float(p) for p in prices] == [60.0, 60.0]
+
+
+def test_netting_precedes_even_a_profitable_activation_of_both_sides():
+    home, abroad = Ladders(up=[(50, 10)]), Ladders(down=[(50, 60)])
+    step = exchange((50, -50), home, abroad, import_capacity_mw=100, export_capacity_mw=100)
+    assert (step.flow_mw, step.activated_mw) == (50.0, (0.0, 0.0))
 
 
 AREA = st.tuples(
@@ -225,6 +233,17 @@ def test_many_parties_reacting_at_once_oscillate_and_a_ramp_limit_damps_it():
     assert many.error_std_mw > 2 * slower.error_std_mw > 4 * slowest.error_std_mw
     assert slower.reversals_per_h < 0.7 * many.reversals_per_h
     assert study[0.0, 0.2] == calm
+
+
+def test_the_study_offers_the_same_ladder_in_every_period():
+    error = np.array([-70.0, 30.0, -20.0, 5.0])[:, None] * np.ones(CYCLES_PER_ISP)
+    state, run = AT_REST, []
+    for one in error:
+        run.append(activate_isp(bids(), one, state))
+        state = run[-1].controller_state
+    study = passive_balancing_study(bids(), error, passive_mw=(0.0,), ramps_share_per_min=(1.0,))
+    for name, value in vars(loop_figures(run)).items():
+        assert getattr(study[0.0, 1.0], name) == pytest.approx(value)
 
 
 def test_a_longer_delay_swings_slower():

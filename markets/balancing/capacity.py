@@ -79,6 +79,8 @@ class CapacityRules:
     ----------
     min_bid_mw : float
         Smallest bid; below 1 MW it is also the step, otherwise the step is 1 MW.
+    max_bid_mw : float
+        Largest bid (the field is four digits wide; assumption).
     indivisible_max_mw : float
         Largest indivisible bid.
     price_max_eur_per_mw : float
@@ -92,6 +94,7 @@ class CapacityRules:
     """
 
     min_bid_mw: float = 1.0
+    max_bid_mw: float = 9999.0
     indivisible_max_mw: float = 25.0
     price_max_eur_per_mw: float = 99_999.0
     tick_eur_per_mw: float = 0.01
@@ -109,6 +112,7 @@ RULES = (
     "unknown_block",
     "wrong_direction",
     "below_minimum",
+    "above_maximum",
     "off_volume_step",
     "indivisible_too_large",
     "price_outside_limits",
@@ -266,6 +270,7 @@ def _checks(bids: CapacityBids, rules: CapacityRules, directions: tuple[int, ...
         (bids.block < 0) | (bids.block >= rules.n_blocks),
         ~np.isin(bids.direction, directions),
         quantity < rules.min_bid_mw - 1e-9,
+        quantity > rules.max_bid_mw + 1e-9,
         is_off_grid(quantity, rules.step_mw),
         bids.is_indivisible & (quantity > rules.indivisible_max_mw + 1e-9),
         (price < 0.0) | (price > rules.price_max_eur_per_mw),
