@@ -1,5 +1,7 @@
 """Sharing a limit: hand-computed cases, the 6 A problem, and properties for any site."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,9 @@ def test_rotation_reaches_everyone():
 
 
 def test_equal_share_is_a_water_level():
-    np.testing.assert_allclose(allocate([10.0, 3.0, 8.0], np.zeros(3), 12.0), [4.5, 3.0, 4.5], atol=1e-9)
+    np.testing.assert_allclose(
+        allocate(np.array([10.0, 3.0, 8.0]), np.zeros(3), 12.0), np.array([4.5, 3.0, 4.5]), atol=1e-9
+    )
 
 
 def test_priority_and_laxity_decide_who_comes_first():
@@ -76,7 +80,11 @@ def test_limits_minima_and_requests_hold_for_any_site(seed, rule):
     request = np.where(rng.random(n) < 0.2, -rng.uniform(0, 11, n), rng.uniform(0, 22, n))
     least = rng.choice([0.0, 1.38, 4.14], n)
     limit = rng.uniform(0, 60, n_sites)
-    keys = {"priority": rng.normal(size=n), "laxity_h": rng.normal(size=n), "turn": int(rng.integers(0, 100))}
+    keys: dict[str, Any] = {
+        "priority": rng.normal(size=n),
+        "laxity_h": rng.normal(size=n),
+        "turn": int(rng.integers(0, 100)),
+    }
     power = allocate(request, least, limit, rule, site=site, **keys)
     assert np.all(np.bincount(site, weights=power, minlength=n_sites) <= limit + 1e-6)
     assert np.all(power <= np.maximum(request, 0.0) + 1e-9)

@@ -52,6 +52,7 @@ def of_segment(outcome, name):
 def test_whole_session_figures_hold_within_their_residuals(outcome, name):
     stay, energy = of_segment(outcome, name)
     published = figures.FIGURES[name]
+    assert published.whole_stay_h and published.whole_energy_kwh
     assert np.mean(stay) == pytest.approx(published.whole_stay_h[0], rel=0.05)
     assert np.median(stay) == pytest.approx(published.whole_stay_h[1], rel=0.1)
     assert np.mean(energy) == pytest.approx(published.whole_energy_kwh[0], rel=0.06)

@@ -9,8 +9,8 @@ FULL = 0xFFFFFFFF
 
 
 def test_philox_reproduces_the_published_vectors():
-    zero = [hex(int(w)) for w in philox((np.uint64(0),) * 4, (0, 0))]
-    ones = [hex(int(w)) for w in philox((np.uint64(FULL),) * 4, (FULL, FULL))]
+    zero = [hex(int(w)) for w in philox((np.array(0, np.uint64),) * 4, (0, 0))]
+    ones = [hex(int(w)) for w in philox((np.array(FULL, np.uint64),) * 4, (FULL, FULL))]
     assert zero == ["0x6627e8d5", "0xe169c58d", "0xbc57ac4c", "0x9b00dbd8"]
     assert ones == ["0x408f276d", "0x41c83b0e", "0xa20bc7c6", "0x6d5451fd"]
 
