@@ -55,7 +55,7 @@ class RunResult:
 
 def model() -> Simulate:
     """The simulation, imported on first use because that takes seconds."""
-    from agents.model import simulate
+    from agents.model import simulate  # type: ignore[import-untyped, unused-ignore]
 
     return simulate
 
