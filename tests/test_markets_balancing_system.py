@@ -237,11 +237,14 @@ def test_many_parties_reacting_at_once_oscillate_and_a_ramp_limit_damps_it():
 
 def test_the_study_offers_the_same_ladder_in_every_period():
     error = np.array([-70.0, 30.0, -20.0, 5.0])[:, None] * np.ones(CYCLES_PER_ISP)
+    uneven = EnergyBids(
+        owner=0, power_mw=[10, 90, -10, -90], price_eur_per_mwh=[80, 90, 40, 30], object_id=np.arange(4)
+    )
     state, run = AT_REST, []
     for one in error:
-        run.append(activate_isp(bids(), one, state))
+        run.append(activate_isp(uneven, one, state))
         state = run[-1].controller_state
-    study = passive_balancing_study(bids(), error, passive_mw=(0.0,), ramps_share_per_min=(1.0,))
+    study = passive_balancing_study(uneven, error, passive_mw=(0.0,), ramps_share_per_min=(1.0,))
     for name, value in vars(loop_figures(run)).items():
         assert getattr(study[0.0, 1.0], name) == pytest.approx(value)
 
