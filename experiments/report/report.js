@@ -102,6 +102,8 @@
     const day = (t) => new Date(g.clock[t] + ":00Z").toLocaleString("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
     const percent = (x) => (Number.isNaN(x) ? "not known" : `${Math.round(100 * x)} %`);
 
+    const middleOf = (b, x, y) => { const [i, j] = g.ends[b], f = g.at[b]; return [x[i] + f * (x[j] - x[i]), y[i] + f * (y[j] - y[i])]; };
+
     function traces() {
       const [x, y] = g[state.layout], out = [];
       const lines = CLASSES.map(() => [[], []]), boxes = CLASSES.map(() => [[], [], [], []]);
@@ -113,7 +115,7 @@
         const k = Number.isNaN(share) ? 0 : CLASSES.findIndex((cl) => share <= cl[0]);
         lines[k][0].push(x[i], x[j], null);
         lines[k][1].push(y[i], y[j], null);
-        const mx = (x[i] + x[j]) / 2, my = (y[i] + y[j]) / 2, text = `${g.branchTitle[b]}<br>loading ${percent(share)}`;
+        const [mx, my] = middleOf(b, x, y), text = `${g.branchTitle[b]}<br>loading ${percent(share)}`;
         const into = g.isTransformer[b] ? boxes[k] : middle;
         into[0].push(mx); into[1].push(my); into[2].push(b); into[3].push(text);
       }
@@ -129,7 +131,7 @@
       CLASSES.forEach((cl, k) => out.push({ x: boxes[k][0], y: boxes[k][1], customdata: boxes[k][2], text: boxes[k][3], mode: "markers", type: "scatter", showlegend: false, legendgroup: cl[2], hovertemplate: "%{text}<extra></extra>", marker: { symbol: "square", size: 7 + k, color: cl[1], line: { color: "#44525f", width: 0.8 } } }));
       out.push({ x: middle[0], y: middle[1], customdata: middle[2], text: middle[3], mode: "markers", type: "scatter", showlegend: false, hovertemplate: "%{text}<extra></extra>", marker: { size: 10, color: "rgba(0,0,0,0)" } });
       const [i, j] = g.ends[state.branch] || [-1, -1];
-      if (i >= 0 && j >= 0) out.push({ x: [(x[i] + x[j]) / 2], y: [(y[i] + y[j]) / 2], mode: "markers", type: "scatter", name: "chosen", hoverinfo: "skip", marker: { symbol: "circle-open", size: 22, color: "#1d2733", line: { width: 2.5 } } });
+      if (i >= 0 && j >= 0) out.push({ x: [middleOf(state.branch, x, y)[0]], y: [middleOf(state.branch, x, y)[1]], mode: "markers", type: "scatter", name: "chosen", hoverinfo: "skip", marker: { symbol: "circle-open", size: 22, color: "#1d2733", line: { width: 2.5 } } });
       return out;
     }
 

@@ -8,10 +8,10 @@ import zlib
 from html import escape
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import polars as pl
 
+from experiments.report.figures.grid_layout import by_level, feeding_tree, on_map, spread_of_parallels
 from experiments.report.figures.prices import moment
 from experiments.report.section import empty
 from experiments.report.view import RunView
@@ -21,6 +21,7 @@ BYTES_AT_MOST = 4_000_000
 """Largest size of the packed results before encoding; more periods are shown as the worst of several."""
 UNKNOWN = 255
 LOADING_STEP = 0.01
+"""Finest step of a shown loading; coarser where something is loaded above 254 %."""
 VOLTAGE_LOW, VOLTAGE_STEP = 0.80, 0.0016
 
 
@@ -29,7 +30,7 @@ def picture(run: RunView, selected: int) -> str:
     nodes, branches = run.table("nodes").sort("node_index"), run.table("branches").sort("branch_index")
     if nodes.is_empty():
         return empty("There is no picture of the grid: this run wrote no nodes.")
-    data = _topology(nodes, branches) | _results(run) | {"selected": selected, "periodHours": run.period_h}
+    data = _topology(run, nodes, branches) | _results(run) | {"selected": selected, "periodHours": run.period_h}
     data |= {"clock": [str(t)[:16] for t in run.local_time[:: data["step"]]], "zone": run.time_zone}
     options = "".join(
         f'<option value="{i}">{escape(name)}</option>'
@@ -53,7 +54,7 @@ def picture(run: RunView, selected: int) -> str:
         '<option value="map">map</option></select></label></div>'
     )
     pick = f'<label class="pick">Cable, line or transformer <select data-act="branch">{options}</select></label>'
-    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (
         f'{head}{controls}<div class="plot" id="grid-plot" role="img" aria-label="Picture of the grid with loading of '
         f'branches and voltage at nodes" style="min-height:560px"></div>{pick}'
@@ -63,24 +64,33 @@ def picture(run: RunView, selected: int) -> str:
     )
 
 
-def _topology(nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[str, Any]:
+def _topology(run: RunView, nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[str, Any]:
     index = {name: i for i, name in enumerate(nodes["node"].to_list())}
-    ends = [[index.get(a, -1), index.get(b, -1)] for a, b in branches.select("from_node", "to_node").iter_rows()]
-    levels = sorted(set(nodes["level"].to_list()), key=_volts, reverse=True)
-    tree_x, tree_y = _by_level(nodes, ends, levels)
-    x, y = nodes["x"].to_numpy(), nodes["y"].to_numpy()
-    if not (np.isfinite(x).all() and np.isfinite(y).all() and (np.ptp(x) > 0 or np.ptp(y) > 0)):
-        x, y = tree_x, tree_y
+    ends = np.array([[index.get(e, -1) for e in pair] for pair in branches.select("from_node", "to_node").iter_rows()])
+    levels, level = _levels(nodes)
+    flow = np.nan_to_num(run.matrices["loading_share"]).mean(axis=0)
+    tree = by_level(feeding_tree(nodes.height, ends, flow), level)
+    place = on_map(nodes["x"].to_numpy(), nodes["y"].to_numpy(), level) or tree
     return {
         "levels": levels,
         "nodeName": nodes["node"].to_list(),
-        "nodeLevel": [levels.index(v) for v in nodes["level"].to_list()],
-        "map": _rounded(x, y, equal=True),
-        "tree": _rounded(tree_x, tree_y, equal=False),
-        "ends": ends,
+        "nodeLevel": level.tolist(),
+        "map": _rounded(*place, equal=True),
+        "tree": _rounded(*tree, equal=False),
+        "ends": ends.tolist(),
+        "at": spread_of_parallels(ends).round(3).tolist(),
         "isTransformer": [int(k == "transformer") for k in branches["kind"].to_list()],
         "branchTitle": [branch_title(row) for row in branches.iter_rows(named=True)],
     }
+
+
+def _levels(nodes: pl.DataFrame) -> tuple[list[str], np.ndarray]:
+    """Names of the voltage levels from high to low, and each node's rank among them."""
+    rated = nodes.group_by("level").agg(pl.col("u_rated_v").median()).sort("u_rated_v", "level", descending=True)
+    codes = rated["level"].to_list()
+    rank = {code: i for i, code in enumerate(codes)}
+    names = [f"{volts / 1000:.3g} kV" if volts else label(code) for code, volts in rated.iter_rows()]
+    return names, np.array([rank[code] for code in nodes["level"]], dtype=np.int64)
 
 
 def _rounded(*axes: np.ndarray, equal: bool) -> list[list[float]]:
@@ -93,46 +103,7 @@ def _rounded(*axes: np.ndarray, equal: bool) -> list[list[float]]:
 def branch_title(row: dict[str, Any]) -> str:
     """Plain title of a branch with kind, level and area."""
     where = f", {row['area']}" if row["area"] else ""
-    return f"{label(row['kind'])} {row['branch']} ({row['level']}{where})"
-
-
-def _volts(level: str | None) -> float:
-    try:
-        return float((level or "0").replace("kV", "").replace(",", ".").strip())
-    except ValueError:
-        return 0.0
-
-
-def _by_level(nodes: pl.DataFrame, ends: list[list[int]], levels: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Layered layout: one band per voltage level, depth within the band downwards, leaves side by side."""
-    n = nodes.height
-    graph = nx.Graph()
-    graph.add_nodes_from(range(n))
-    graph.add_edges_from((a, b) for a, b in ends if a >= 0 and b >= 0)
-    level = np.array([levels.index(v) for v in nodes["level"].to_list()])
-    x, depth = np.zeros(n), np.zeros(n)
-    next_leaf = 0.0
-    seen: set[int] = set()
-    for root in np.argsort(level, kind="stable").tolist():
-        if root in seen:
-            continue
-        order = [root, *(child for _, child in nx.bfs_edges(graph, root))]
-        parent = {child: before for before, child in nx.bfs_edges(graph, root)}
-        seen.update(order)
-        children: dict[int, list[int]] = {}
-        for child, before in parent.items():
-            children.setdefault(before, []).append(child)
-            depth[child] = depth[before] + 1 if level[child] == level[before] else 0
-        for node in nx.dfs_postorder_nodes(nx.Graph(list(parent.items())), root) if parent else [root]:
-            below = children.get(node)
-            if below:
-                x[node] = float(np.mean(x[below]))
-            else:
-                x[node], next_leaf = next_leaf, next_leaf + 1.0
-    deepest = np.array([max(1.0, float(depth[level == i].max(initial=0.0))) for i in range(len(levels))])
-    weight = np.where(deepest > 1, 1.0 + 0.12 * np.minimum(deepest, 12), 0.6)
-    top = np.concatenate([[0.0], np.cumsum(weight)])
-    return x, -(top[level] + depth / deepest[level] * weight[level] * 0.8)
+    return f"{label(row['kind'])} {row['branch']} ({label(row['level'])}{where})"
 
 
 def _results(run: RunView) -> dict[str, Any]:
@@ -141,16 +112,18 @@ def _results(run: RunView) -> dict[str, Any]:
     low, high = grids["voltage_min_pu"], grids["voltage_max_pu"]
     voltage = np.where(np.abs(high - 1) > np.abs(low - 1), high, low)
     step = max(1, -(-(loading.size * 2 + voltage.size) // BYTES_AT_MOST))
+    highest = max(float(np.nan_to_num(loading).max()), float(np.nan_to_num(free).max()))
+    unit = max(LOADING_STEP, highest / (UNKNOWN - 1))
     worst = int(np.nanargmax(np.nanmax(np.nan_to_num(loading, nan=-1.0), axis=1)))
     return {
         "step": step,
         "worst": worst // step,
-        "c": _packed(_worst_of(loading, step), 0.0, LOADING_STEP),
-        "u": _packed(_worst_of(free, step), 0.0, LOADING_STEP),
+        "c": _packed(_worst_of(loading, step), 0.0, unit),
+        "u": _packed(_worst_of(free, step), 0.0, unit),
         "v": _packed(1 + _worst_of(voltage - 1, step), VOLTAGE_LOW, VOLTAGE_STEP),
         "vLow": VOLTAGE_LOW,
         "vStep": VOLTAGE_STEP,
-        "lStep": LOADING_STEP,
+        "lStep": unit,
     }
 
 
