@@ -16,6 +16,8 @@ from agents.settings import SEGMENTS
 PERIOD_H = 0.25
 NAN = float("nan")
 Tables = Mapping[str, Mapping[str, Any]]
+BALANCE_ROLES = ("supplier", "aggregator", "cpo", "emsp", "dso", "tso", "producer", "fleet_operator")
+"""Roles whose balance is a key figure; a party with several roles counts in each."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ KPIS: dict[str, Kpi] = {
     "messages": Kpi("", "", "messages between roles"),
     "messages_lost": Kpi("", "lower", "messages lost"),
     "money_moved_eur": Kpi("EUR", "", "sum of all payments"),
+    **{f"{r}_balance_eur": Kpi("EUR", "", f"receipts minus payments of parties with role {r}") for r in BALANCE_ROLES},
+    "others_balance_eur": Kpi("EUR", "", "receipts minus payments of accounts without a role, such as drivers"),
 }
 
 
@@ -248,7 +252,24 @@ def _links_and_money(tables: Tables) -> dict[str, float]:
         "messages": float(np.sum(count)),
         "messages_lost": float(np.sum(lost)),
         "money_moved_eur": float(np.sum(np.abs(_numbers(tables, "ledger", "amount_eur")[0]))),
+        **_balances(tables),
     }
+
+
+def _balances(tables: Tables) -> dict[str, float]:
+    """Balances by role; accounts are numbered by a dict because that is much quicker than comparing texts."""
+    ledger, parties = tables.get("ledger", {}), tables.get("parties", {})
+    row: dict[str, int] = {}
+    payer, payee = (np.array([row.setdefault(a, len(row)) for a in ledger.get(c, ())], int) for c in ("payer", "payee"))
+    amount = _numbers(tables, "ledger", "amount_eur")[0]
+    balance = np.bincount(payee, amount, len(row)) - np.bincount(payer, amount, len(row))
+    held = {a: set(r.split(",")) for a, r in zip(parties.get("account", ()), parties.get("roles", ()), strict=True)}
+    found = {f"{r}_balance_eur": _sum_of(balance, row, [a for a in row if r in held.get(a, ())]) for r in BALANCE_ROLES}
+    return found | {"others_balance_eur": _sum_of(balance, row, [a for a in row if a not in held])}
+
+
+def _sum_of(balance: np.ndarray, row: Mapping[str, int], accounts: list[str]) -> float:
+    return float(np.sum(balance[[row[a] for a in accounts]])) if accounts else 0.0
 
 
 _GROUPS: tuple[Callable[[Tables], dict[str, float]], ...] = (

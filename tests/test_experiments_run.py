@@ -212,7 +212,8 @@ def test_kpis_by_hand():
         "positions": {"imbalance_mwh": [1.0, -2.0], "imbalance_eur": [50.0, -150.0]},
         "trades": {"market": ["intraday", "day_ahead"], "volume_mw": [4.0, 100.0]},
         "reserves": {"product": ["fcr"] * 3, "block_start_period": [0, 0, 16], "awarded_mw": [1.0, 2.0, 5.0]},
-        "ledger": {"amount_eur": [3.0, -4.0]},
+        "ledger": {"payer": ["driver 1", "S"], "payee": ["S", "T"], "amount_eur": [3.0, -4.0]},
+        "parties": {"account": ["S", "T"], "roles": ["supplier,brp", "tso,dso"]},
     }
     expected = {
         "driver_cost_eur_per_kwh": 0.2,
@@ -249,6 +250,11 @@ def test_kpis_by_hand():
         "intraday_volume_mwh": 1.0,
         "fcr_awarded_mw": 4.0,
         "money_moved_eur": 7.0,
+        "supplier_balance_eur": 7.0,
+        "tso_balance_eur": -4.0,
+        "dso_balance_eur": -4.0,
+        "cpo_balance_eur": 0.0,
+        "others_balance_eur": -3.0,
     }
     found = kpis_of(tables)
     assert {k: found[k] for k in expected} == pytest.approx(expected)
