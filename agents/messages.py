@@ -1,0 +1,578 @@
+"""Every message that one role may send another: frozen dataclasses with sender, receiver and protocol.
+
+Messages carry batches: one message speaks of many stations or periods with arrays. ``functions`` names the IDs of
+``docs/roles.md`` that sending the message carries out. Sources: report sections 6.1 (data flows), 6.3 (functions),
+7.1 (data items) and 7.2 (protocols).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages."""
+
+    sender: ClassVar[str] = ""
+    receiver: ClassVar[str] = ""
+    protocol: ClassVar[str] = ""
+    functions: ClassVar[tuple[str, ...]] = ()
+
+    def _values(self) -> list[Any]:
+        return [getattr(self, f.name) for f in fields(self)]
+
+    @property
+    def n_items(self) -> int:
+        """Number of things the batch speaks of: the longest array, at least one."""
+        return max([1, *(len(v) for v in self._values() if isinstance(v, np.ndarray) and v.ndim)])
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the content: arrays as they are, anything else as eight bytes."""
+        return sum(v.nbytes if isinstance(v, np.ndarray) else 8 for v in self._values())
+
+
+# --- EV, driver and charging point -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EvStatus(Message):
+    """ISO 15118: what a car tells the station when it plugs in. Arrays over sessions."""
+
+    sender, receiver, protocol = "ev", "charging_point", "ISO 15118"
+    functions = ("EV-3", "EV-4", "EV-5", "EV-6", "EV-7", "EV-8")
+    session_row: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+    soh_share: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class PowerDrawn(Message):
+    """What cars draw, as the station's fiscal meter reads it. Arrays over charging points in use."""
+
+    sender, receiver, protocol = "ev", "charging_point", "IEC 61851"
+    functions = ("EV-1", "EV-9")
+    cp_row: np.ndarray
+    power_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChargeLimit(Message):
+    """The largest power a station allows its car; negative asks for discharge (ISO 15118-20)."""
+
+    sender, receiver, protocol = "charging_point", "ev", "IEC 61851 / ISO 15118"
+    functions = ("CP-1", "CP-2", "EV-2")
+    cp_row: np.ndarray
+    limit_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class DriverWish(Message):
+    """A driver's preference in the EMSP's app: departure, energy, opt-out."""
+
+    sender, receiver, protocol = "ev_driver", "emsp", "app"
+    functions = ("DRV-2", "EMSP-3")
+    session_row: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+    is_override: np.ndarray
+
+
+@dataclass(frozen=True)
+class DriverWishAtStation(Message):
+    """A driver's "charge now" at the station, to the CPO."""
+
+    sender, receiver, protocol = "ev_driver", "cpo", "station"
+    functions = ("DRV-1", "CPO-6")
+    session_row: np.ndarray
+    is_override: np.ndarray
+
+
+@dataclass(frozen=True)
+class DriverWishInCar(Message):
+    """A driver's setting in the car."""
+
+    sender, receiver, protocol = "ev_driver", "ev", "dashboard"
+    functions = ("DRV-3",)
+    session_row: np.ndarray
+    departure_min: np.ndarray
+
+
+@dataclass(frozen=True)
+class VehicleData(Message):
+    """State of charge and battery data from cars to their maker."""
+
+    sender, receiver, protocol = "ev", "vehicle_maker", "OEM telematics"
+    functions = ("EV-10",)
+    session_row: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+    soh_share: np.ndarray
+
+
+@dataclass(frozen=True)
+class OemData(Message):
+    """The maker's API tells the aggregator what the car knows."""
+
+    sender, receiver, protocol = "vehicle_maker", "aggregator", "OEM API"
+    functions = ("EV-10", "AGG-2")
+    session_row: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+
+
+# --- charging point, CPO, EMSP, aggregator ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SessionStarted(Message):
+    """OCPP transaction start: who plugged in where, with what the car said (NaN where it said nothing)."""
+
+    sender, receiver, protocol = "charging_point", "cpo", "OCPP"
+    functions = ("CP-6",)
+    session_row: np.ndarray
+    cp_row: np.ndarray
+    arrival_min: np.ndarray
+    max_kw: np.ndarray
+    min_kw: np.ndarray
+    max_discharge_kw: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class SessionEnded(Message):
+    """OCPP transaction end with the meter's energy."""
+
+    sender, receiver, protocol = "charging_point", "cpo", "OCPP"
+    functions = ("CP-6",)
+    session_row: np.ndarray
+    cp_row: np.ndarray
+    metered_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class MeterValues(Message):
+    """Real charge rate of stations in use."""
+
+    sender, receiver, protocol = "charging_point", "cpo", "OCPP"
+    functions = ("CP-4",)
+    cp_row: np.ndarray
+    power_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class StationLimit(Message):
+    """Charging profile for stations, and the profile to fall back on when the link is lost."""
+
+    sender, receiver, protocol = "cpo", "charging_point", "OCPP"
+    functions = ("CPO-3", "CPO-4")
+    cp_row: np.ndarray
+    limit_kw: np.ndarray
+    fallback_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class SessionOffer(Message):
+    """The CPO tells the aggregator of new sessions with what stations and drivers said."""
+
+    sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
+    functions = ("CPO-8", "CPO-12")
+    session_row: np.ndarray
+    cp_row: np.ndarray
+    arrival_min: np.ndarray
+    max_kw: np.ndarray
+    min_kw: np.ndarray
+    max_discharge_kw: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+    is_override: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChargeRates(Message):
+    """Real charge rates and ended sessions, from CPO to aggregator."""
+
+    sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
+    functions = ("CPO-12",)
+    cp_row: np.ndarray
+    power_kw: np.ndarray
+    ended_session_row: np.ndarray
+
+
+@dataclass(frozen=True)
+class SmartChargingSignal(Message):
+    """The aggregator's wish per charging point for the coming period."""
+
+    sender, receiver, protocol = "aggregator", "cpo", "OCPI / OpenADR"
+    functions = ("CPO-1", "AGG-5")
+    cp_row: np.ndarray
+    target_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChargingPreference(Message):
+    """What a driver told the EMSP, passed to the aggregator."""
+
+    sender, receiver, protocol = "emsp", "aggregator", "OCPI"
+    functions = ("EMSP-5",)
+    session_row: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+    is_override: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChargingPreferenceToCpo(Message):
+    """What a driver told the EMSP, passed to the CPO."""
+
+    sender, receiver, protocol = "emsp", "cpo", "OCPI"
+    functions = ("EMSP-4", "CPO-7")
+    session_row: np.ndarray
+    is_override: np.ndarray
+
+
+@dataclass(frozen=True)
+class SteeringNotice(Message):
+    """How stations are being steered and what it does to the price, from CPO to EMSP."""
+
+    sender, receiver, protocol = "cpo", "emsp", "OCPI"
+    functions = ("CPO-10", "CPO-13")
+    session_row: np.ndarray
+    saving_eur: np.ndarray
+
+
+@dataclass(frozen=True)
+class PriceEffectToDriver(Message):
+    """What smart charging did to the price of a session, on the station's display."""
+
+    sender, receiver, protocol = "cpo", "ev_driver", "station"
+    functions = ("CPO-9",)
+    session_row: np.ndarray
+    saving_eur: np.ndarray
+
+
+@dataclass(frozen=True)
+class PriceEffectToAggregator(Message):
+    """What smart charging did to the price of a session, to the aggregator."""
+
+    sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
+    functions = ("CPO-11",)
+    session_row: np.ndarray
+    saving_eur: np.ndarray
+
+
+@dataclass(frozen=True)
+class DriverInformation(Message):
+    """The EMSP tells drivers about site limits, steering and the effect on the price."""
+
+    sender, receiver, protocol = "emsp", "ev_driver", "app"
+    functions = ("EMSP-1", "EMSP-2", "EMSP-6")
+    session_row: np.ndarray
+    saving_eur: np.ndarray
+
+
+@dataclass(frozen=True)
+class LocalLoad(Message):
+    """Load behind the meter of homes, from energy managers to their charging points."""
+
+    sender, receiver, protocol = "energy_manager", "charging_point", "local"
+    functions = ("CP-7",)
+    connection_row: np.ndarray
+    load_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class HomeForecast(Message):
+    """Surplus of panels and load behind the meter, from home energy managers to the aggregator."""
+
+    sender, receiver, protocol = "energy_manager", "aggregator", "local API"
+    functions = ("AGG-1",)
+    connection_row: np.ndarray
+    load_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class FleetSchedule(Message):
+    """When a fleet operator needs which vehicle back on the road."""
+
+    sender, receiver, protocol = "fleet_operator", "aggregator", "API"
+    session_row: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
+
+
+# --- electricity market ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PriceToSupplier(Message):
+    """Wholesale prices from the BRP to the supplier, from ``first_period`` on."""
+
+    sender, receiver, protocol = "brp", "supplier", "market API"
+    functions = ("BRP-1",)
+    first_period: int
+    price_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class ContractPrice(Message):
+    """Prices of the supply contract, from ``first_period`` on."""
+
+    sender, receiver, protocol = "supplier", "aggregator", "market API"
+    functions = ("SUP-1", "AGG-4")
+    first_period: int
+    price_eur_per_kwh: np.ndarray
+    feed_in_eur_per_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConnectionForecast(Message):
+    """What the BRP expects the pool's connections to use, from ``first_period`` on."""
+
+    sender, receiver, protocol = "brp", "aggregator", "market API"
+    functions = ("BRP-2",)
+    first_period: int
+    power_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class PoolForecast(Message):
+    """What the aggregator plans for its pool, from ``first_period`` on, and what of it could move."""
+
+    sender, receiver, protocol = "aggregator", "brp", "market API"
+    functions = ("AGG-5",)
+    first_period: int
+    firm_mw: np.ndarray
+    flexible_mw: np.ndarray
+    limit_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class CongestionOffer(Message):
+    """Connections, power and prognosis that the pool offers against congestion, per connection and period."""
+
+    sender, receiver, protocol = "aggregator", "csp", "OpenADR"
+    functions = ("AGG-6", "AGG-7", "AGG-8")
+    first_period: int
+    connection_row: np.ndarray
+    prognosis_kw: np.ndarray
+    reducible_kw: np.ndarray
+    increasable_kw: np.ndarray
+    price_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class CongestionOfferToDso(Message):
+    """The CSP's location-tagged offer and demand prognosis."""
+
+    sender, receiver, protocol = "csp", "dso", "UFTP"
+    functions = ("CSP-2", "CSP-3", "CSP-4")
+    first_period: int
+    connection_row: np.ndarray
+    prognosis_kw: np.ndarray
+    reducible_kw: np.ndarray
+    increasable_kw: np.ndarray
+    price_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class CongestionOfferToTso(Message):
+    """The same offer for the TSO, which buys the other leg of a redispatch."""
+
+    sender, receiver, protocol = "csp", "tso", "UFTP"
+    functions = ("CSP-2", "CSP-3", "CSP-4")
+    first_period: int
+    connection_row: np.ndarray
+    prognosis_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class RedispatchOrder(Message):
+    """Accepted flexibility: change of power per connection and period, + = more consumption."""
+
+    sender, receiver, protocol = "dso", "csp", "UFTP"
+    functions = ("DSO-4",)
+    first_period: int
+    connection_row: np.ndarray
+    change_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class TsoRedispatchOrder(Message):
+    """Accepted flexibility for demand management, from the TSO."""
+
+    sender, receiver, protocol = "tso", "csp", "UFTP"
+    functions = ("TSO-2",)
+    first_period: int
+    connection_row: np.ndarray
+    change_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class RedispatchNotice(Message):
+    """The CSP notifies the aggregator of accepted flexibility."""
+
+    sender, receiver, protocol = "csp", "aggregator", "OpenADR"
+    functions = ("CSP-6",)
+    first_period: int
+    connection_row: np.ndarray
+    change_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class AbsoluteSignal(Message):
+    """The DSO's absolute limit on the charging of connections, told to the CSP."""
+
+    sender, receiver, protocol = "dso", "csp", "UFTP"
+    functions = ("DSO-3",)
+    first_period: int
+    connection_row: np.ndarray
+    limit_share: np.ndarray
+
+
+@dataclass(frozen=True)
+class AbsoluteSignalViaCsp(Message):
+    """The CSP passes the absolute limit on."""
+
+    sender, receiver, protocol = "csp", "aggregator", "OpenADR"
+    functions = ("CSP-1", "AGG-3")
+    first_period: int
+    connection_row: np.ndarray
+    limit_share: np.ndarray
+
+
+@dataclass(frozen=True)
+class AbsoluteSignalDirect(Message):
+    """The DSO's absolute limit straight to stations, past everybody else."""
+
+    sender, receiver, protocol = "dso", "charging_point", "local"
+    functions = ("DSO-2", "CP-8")
+    first_period: int
+    connection_row: np.ndarray
+    limit_share: np.ndarray
+
+
+@dataclass(frozen=True)
+class BalancingOffer(Message):
+    """Connections and power that the pool offers for balancing, per period from ``first_period``."""
+
+    sender, receiver, protocol = "aggregator", "bsp", "OpenADR"
+    functions = ("AGG-9", "AGG-10")
+    first_period: int
+    connection_row: np.ndarray
+    up_mw: np.ndarray
+    down_mw: np.ndarray
+    up_eur_per_mwh: np.ndarray
+    down_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class BalancingOfferToTso(Message):
+    """The BSP's connections and power for balancing."""
+
+    sender, receiver, protocol = "bsp", "tso", "market API"
+    functions = ("BSP-1", "BSP-2")
+    first_period: int
+    connection_row: np.ndarray
+    up_mw: np.ndarray
+    down_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class Activation(Message):
+    """Balancing power that the TSO activates in a period, + = up."""
+
+    sender, receiver, protocol = "tso", "bsp", "IEC 60870"
+    functions = ("TSO-3",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class ActivationNotice(Message):
+    """The BSP notifies the aggregator of an activation."""
+
+    sender, receiver, protocol = "bsp", "aggregator", "OpenADR"
+    functions = ("BSP-4",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class FlexibilityUsedToBsp(Message):
+    """Flexibility really delivered for balancing."""
+
+    sender, receiver, protocol = "aggregator", "bsp", "OpenADR"
+    functions = ("AGG-11",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class FlexibilityUsedToCsp(Message):
+    """Flexibility really delivered against congestion."""
+
+    sender, receiver, protocol = "aggregator", "csp", "OpenADR"
+    functions = ("AGG-11",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class FlexibilityUsedToTso(Message):
+    """The BSP reports what was delivered."""
+
+    sender, receiver, protocol = "bsp", "tso", "market API"
+    functions = ("BSP-3",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class FlexibilityUsedToDso(Message):
+    """The CSP reports what was delivered."""
+
+    sender, receiver, protocol = "csp", "dso", "UFTP"
+    functions = ("CSP-5",)
+    period: int
+    power_mw: float
+
+
+@dataclass(frozen=True)
+class BalanceDelta(Message):
+    """Published balance delta and regulation state of a past period."""
+
+    sender, receiver, protocol = "tso", "brp", "market API"
+    functions = ("MR-TSO",)
+    period: int
+    delta_mw: float
+    regulation_state: int
+    mid_eur_per_mwh: float
+
+
+MESSAGES: dict[str, type[Message]] = {
+    cls.__name__: cls
+    for cls in (
+        EvStatus, PowerDrawn, ChargeLimit, DriverWish, DriverWishAtStation, DriverWishInCar, VehicleData, OemData,
+        SessionStarted, SessionEnded, MeterValues, StationLimit, SessionOffer, ChargeRates, SmartChargingSignal,
+        ChargingPreference, ChargingPreferenceToCpo, SteeringNotice, PriceEffectToDriver, PriceEffectToAggregator,
+        DriverInformation, LocalLoad, HomeForecast, FleetSchedule, PriceToSupplier, ContractPrice, ConnectionForecast,
+        PoolForecast, CongestionOffer, CongestionOfferToDso, CongestionOfferToTso, RedispatchOrder, TsoRedispatchOrder,
+        RedispatchNotice, AbsoluteSignal, AbsoluteSignalViaCsp, AbsoluteSignalDirect, BalancingOffer,
+        BalancingOfferToTso, Activation, ActivationNotice, FlexibilityUsedToBsp, FlexibilityUsedToCsp,
+        FlexibilityUsedToTso, FlexibilityUsedToDso, BalanceDelta,
+    )
+}  # fmt: skip
+"""All message types by name."""
