@@ -467,3 +467,33 @@ def test_neither_the_driver_nor_a_pool_imports_ray():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert found.stdout.strip() == "False"
+
+
+CLUSTER = """
+import os, sys
+from pathlib import Path
+from experiments.sweep.cluster import ENVIRONMENT
+os.environ.update(ENVIRONMENT)
+if __name__ == "__main__":
+    from ray.cluster_utils import Cluster
+    from experiments.sweep.drive import Conduct, start
+    from experiments.sweep.plan import read_sweep
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    how = Conduct(workers=2, address=cluster.address, model="tests.experiments_fake:simulate")
+    print(start(read_sweep("demo"), Path(sys.argv[1]), how).backend)
+    cluster.shutdown()
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_two_ray_nodes_give_the_same_bytes(tmp_path):
+    script = tmp_path / "cluster.py"
+    script.write_text(CLUSTER)
+    command = [sys.executable, str(script), str(tmp_path / "a")]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=True)
+    assert found.stdout.strip().splitlines()[-1] == "ray"
+    drive.start(read_sweep("demo"), tmp_path / "b", conduct())
+    assert same_files(tmp_path / "a", tmp_path / "b")

@@ -21,8 +21,6 @@ ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
     "RAY_AUTH_MODE": "token",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TMPDIR": "",
 }
 _EXCLUDED = [".venv", ".git", "results/*/", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"]
 
@@ -58,8 +56,7 @@ class RayTasks:
 
     def _start(self) -> Any:
         for name, value in ENVIRONMENT.items():
-            if value:
-                os.environ.setdefault(name, value)
+            os.environ.setdefault(name, value)
         import ray
 
         quiet = {"include_dashboard": False, "num_cpus": self.workers} if self.address is None else {}
