@@ -105,3 +105,64 @@ class Horizon:
         local = local.replace(hour=whole % 24, minute=round((hour - whole) * 60) % 60) + timedelta(days=whole // 24)
         seconds = (local.astimezone(UTC) - self.midnight_utc(0)).total_seconds()
         return int(seconds // (self.period_min * 60))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Something that happens at a fixed clock time for every delivery day.
+
+    Parameters
+    ----------
+    name : str
+        Name of the event; the model has one method of this name.
+    day_offset : int
+        Days after the delivery day (-1 = the day before).
+    hour : float
+        Local clock hour.
+    source : str
+        Where the time comes from.
+    """
+
+    name: str
+    day_offset: int
+    hour: float
+    source: str
+
+
+def market_day(capacity_call_hour: float = 8.0) -> tuple[Gate, ...]:
+    """All gates of one delivery day in the order of the day.
+
+    Parameters
+    ----------
+    capacity_call_hour : float
+        Hour of D-1 at which capacity-limiting contracts are called (lever ``capacity_call_hour``).
+    """
+    gates = (
+        Gate("capacity_calls", -1, capacity_call_hour, "Netcode; before the day-ahead auction (assumption)"),
+        Gate("fcr_auction", -1, 8.0, "TenneT FCR handbook 3.10: gate 08:00 D-1"),
+        Gate("afrr_capacity_auction", -1, 9.0, "TenneT (hour: assumption)"),
+        Gate("day_ahead_auction", -1, 12.0, "SDAC: gate 12:00 D-1"),
+        Gate("nominations", -1, 14.0, "TenneT: schedules after the auction"),
+        Gate("demand_prognoses", -1, 14.5, "UFTP plan phase (D-prognosis)"),
+        Gate("intraday_auction_1", -1, 15.0, "IDA1 15:00 D-1"),
+        Gate("congestion_forecast", -1, 15.5, "UFTP validate phase"),
+        Gate("redispatch_auction", -1, 16.0, "GOPACS announcement and clearing"),
+        Gate("intraday_auction_2", -1, 22.0, "IDA2 22:00 D-1"),
+        Gate("intraday_auction_3", 0, 10.0, "IDA3 10:00 D, second half of the day"),
+    )
+    return tuple(sorted(gates, key=lambda g: (g.day_offset, g.hour)))
+
+
+def agenda(horizon: Horizon, capacity_call_hour: float = 8.0) -> list[tuple[int, Gate, int]]:
+    """Every gate of a horizon in order of time.
+
+    Returns
+    -------
+    list of (period, Gate, delivery day)
+        Gates of the first delivery day lie before the horizon and have a negative period.
+    """
+    gates = market_day(capacity_call_hour)
+    events = [
+        (horizon.period_at(d + g.day_offset, g.hour), k, g, d) for d in range(horizon.days) for k, g in enumerate(gates)
+    ]
+    return [(period, gate, day) for period, _, gate, day in sorted(events, key=lambda e: (e[0], e[1], e[3]))]
