@@ -1,0 +1,189 @@
+"""The simulated town: its wires, what its homes and sites use, its charging points and EVs.
+
+This is the real world of a run; roles never see it, only what they measure or are told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from agents.fleet.behaviour import build_fleet
+from agents.fleet.counterfactual import Outcome as FleetOutcome
+from agents.fleet.counterfactual import uncontrolled
+from agents.fleet.spec import FleetSpec
+from agents.fleet.tables import ChargingPoints, Fleet
+from agents.settings import Settings
+from agents.streams import generator
+from agents.world.homes import home_load_kw, home_pv_kw
+from agents.world.load import site_load_kw
+from agents.world.weather import Weather
+from grid.generator import dutch_town
+from grid.parameters import GridParameters
+from grid.power_flow import PowerFlow
+from grid.topology import Grid
+from markets.calendar import Horizon
+
+KIND_OF_SEGMENT = {
+    "home": "home",
+    "public_ac": "public_ac",
+    "office": "office",
+    "depot": "depot",
+    "shared": "shared",
+    "dc_site": "dc_site",
+}
+POINT_KW = {"home": 11.04, "public_ac": 11.04, "office": 11.04, "depot": 22.08, "shared": 11.04, "dc_site": 150.0}
+"""Rating of one charging point, kW (report 7.4.2: 3 phases x 16 A = 11.04 kW; DC sites: calibration, 150-300 kW)."""
+
+
+@dataclass(frozen=True)
+class Town:
+    """Everything physical that is simulated in full.
+
+    Attributes
+    ----------
+    grid : Grid
+        The wires and their connections.
+    flow : PowerFlow
+        Solver of the wires.
+    fleet : Fleet
+        Charging points, EVs and sessions.
+    home_kw, roof_kw, site_kw : float32 arrays, shape (n_connections, n_periods)
+        Consumption of homes and sites without charging, and generation of roofs (positive), per connection.
+    reference : FleetOutcome
+        The same drivers with nobody steering.
+    """
+
+    grid: Grid
+    flow: PowerFlow
+    fleet: Fleet
+    home_kw: np.ndarray
+    roof_kw: np.ndarray
+    site_kw: np.ndarray
+    reference: FleetOutcome
+
+    @cached_property
+    def base_kw(self) -> np.ndarray:
+        """Net consumption per connection without charging, float32[n_connections, n_periods]."""
+        return self.home_kw + self.site_kw - self.roof_kw
+
+    @property
+    def n_connections(self) -> int:
+        """Number of connections."""
+        return len(self.grid.connections.ean)
+
+    def at_connections(self, point_kw: np.ndarray) -> np.ndarray:
+        """Sum charging power per connection."""
+        return np.bincount(self.fleet.points.connection_row, weights=point_kw, minlength=self.n_connections)
+
+    @cached_property
+    def reference_ev_kw(self) -> np.ndarray:
+        """Uncontrolled charging per connection, float64[n_connections, n_periods]."""
+        total = np.zeros((self.n_connections, self.reference.power_kw.shape[1]))
+        np.add.at(total, self.fleet.points.connection_row, self.reference.power_kw)
+        return total
+
+
+def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
+    """Draw the town of a scenario.
+
+    Parameters
+    ----------
+    settings : Settings
+        Size, shares and seed.
+    horizon : Horizon
+        The days.
+    weather : Weather
+        Temperature and sun.
+    """
+    segments = {n: s for n, s in settings.fleet.segments.items() if s.evs > 0}
+    points = {n: s.charging_points or s.evs for n, s in segments.items()}
+    grid = dutch_town(_grid_parameters(settings, points), generator(settings.seed, "grid"))
+    stands = _charging_points(grid, points, settings)
+    fleet = build_fleet(_fleet_spec(settings), horizon, stands, settings.seed)
+    home, roof, site = _base_loads(settings, grid, horizon, weather)
+    reference = uncontrolled(fleet)
+    return Town(grid, PowerFlow(grid, settings.grid.fidelity), fleet, home, roof, site, reference)  # type: ignore[arg-type]
+
+
+def _grid_parameters(settings: Settings, points: dict[str, int]) -> GridParameters:
+    areas = settings.grid.lv_areas
+    posts = int(np.ceil(points.get("public_ac", 0) / 2 / areas))
+    return GridParameters(
+        homes=settings.grid.homes,
+        lv_areas=areas,
+        public_posts_per_area=posts,
+        shared_sites=int(np.ceil(points.get("shared", 0) / 5)),
+        offices=int(np.ceil(points.get("office", 0) / 25)),
+        depots=int(np.ceil(points.get("depot", 0) / 60)),
+        dc_sites=int(np.ceil(points.get("dc_site", 0) / 6)),
+    )
+
+
+def _charging_points(grid: Grid, points: dict[str, int], settings: Settings) -> ChargingPoints:
+    """Spread the points of each segment evenly over its connections."""
+    table = grid.connections
+    row, segment, rating, phases, first = [], [], [], [], []
+    for name, n in points.items():
+        rows = table.rows_of_kind(KIND_OF_SEGMENT[name])
+        chosen = rows[np.sort((np.arange(n) * len(rows) // n) if n >= len(rows) else _spread(n, len(rows)))]
+        one_phase = table.ev_phase[chosen] > 0
+        row.append(chosen)
+        segment += [name] * n
+        rating.append(np.minimum(np.where(one_phase, 7.36, POINT_KW[name]), table.capacity_kw[chosen]))
+        phases.append(np.where(one_phase, 1, 3))
+        first.append(np.where(one_phase, table.ev_phase[chosen] - 1, 0))
+    rows_all = np.concatenate(row)
+    area_names = np.array(grid.arrays.area)[table.node_index[rows_all]]
+    area = np.unique(area_names, return_inverse=True)[1]
+    v2x = generator(settings.seed, "adoption").random(len(rows_all)) < 4 * settings.fleet.v2x_share
+    return ChargingPoints.of(
+        rows_all, segment, np.concatenate(rating), np.concatenate(phases), area, np.concatenate(first), v2x
+    )
+
+
+def _spread(n: int, of: int) -> np.ndarray:
+    """Choose n different rows evenly among ``of``."""
+    return (np.arange(n) * of) // n
+
+
+def _fleet_spec(settings: Settings) -> FleetSpec:
+    """Turn EVs per segment into the habits that the fleet understands."""
+    own = {n: s for n, s in settings.fleet.segments.items() if s.evs > 0 and n != "office"}
+    per_point = {("dc" if n == "dc_site" else n): s.evs / (s.charging_points or s.evs) for n, s in own.items()}
+    drivers = sum(s.evs for n, s in own.items() if n in ("home", "public_ac"))
+    office = settings.fleet.segments.get("office")
+    commuters = min(1.0, office.evs / drivers) if office and drivers else 0.0
+    default = FleetSpec()
+    return FleetSpec(
+        evs_per_point={**default.evs_per_point, **per_point},
+        plug_in_hybrid_share=settings.fleet.plug_in_hybrid_share,
+        v2x_share=settings.fleet.v2x_share,
+        commuter_share=commuters,
+        stating_share=settings.regulation.emsp_app_share,
+        override_share=settings.fleet.opt_out_share,
+    )
+
+
+def _base_loads(
+    settings: Settings, grid: Grid, horizon: Horizon, weather: Weather
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table = grid.connections
+    shape = (len(table.ean), horizon.n_periods)
+    home, roof, site = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+    homes = table.rows_of_kind("home")
+    home[homes] = home_load_kw(
+        horizon,
+        len(homes),
+        generator(settings.seed, "homes"),
+        weather,
+        heat_pump_share=settings.grid.heat_pump_share,
+    )
+    roof[homes] = home_pv_kw(len(homes), generator(settings.seed, "roofs"), weather, pv_share=settings.grid.pv_share)
+    rng = generator(settings.seed, "sites")
+    for kind in ("office", "depot", "business"):
+        for row in table.rows_of_kind(kind):
+            site[row] = site_load_kw(kind, float(table.capacity_kw[row]), horizon, rng, weather)
+    return home, roof, site
