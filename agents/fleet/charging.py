@@ -112,9 +112,7 @@ def charge(
     edges = _DC_EDGE if is_dc else _AC_EDGE
     shares = _DC_SHARE if is_dc else _AC_SHARE
     for k in range(5):
-        target = min(edges[k] * capacity_kwh, stop_kwh)
-        if k == 4:
-            target = min(capacity_kwh, stop_kwh)
+        target = min(edges[k] * capacity_kwh if k < 4 else capacity_kwh, stop_kwh)
         if battery_kwh >= target or minutes <= 0.0:
             continue
         band_kw = min(power_kw, max(max_kw * shares[k], min_kw))
@@ -132,6 +130,32 @@ def charge(
 
 
 @njit(cache=True)
+def minutes_to(
+    battery_kwh: float,
+    stop_kwh: float,
+    capacity_kwh: float,
+    max_kw: float,
+    min_kw: float,
+    n_phases: int,
+    factor: float,
+    is_dc: bool,
+) -> float:
+    """Minutes at full power until the car stops, taper included; it does not matter when those minutes are."""
+    minutes = 0.0
+    edges = _DC_EDGE if is_dc else _AC_EDGE
+    shares = _DC_SHARE if is_dc else _AC_SHARE
+    if n_phases == 0:
+        return 0.0
+    for k in range(5):
+        target = min(edges[k] * capacity_kwh if k < 4 else capacity_kwh, stop_kwh)
+        if battery_kwh < target:
+            band_kw = max(max_kw * shares[k], min_kw)
+            minutes += (target - battery_kwh) / (band_kw * efficiency(band_kw, n_phases, factor, is_dc)) * 60.0
+            battery_kwh = target
+    return minutes
+
+
+@njit(cache=True)
 def discharge(
     battery_kwh: float, floor_kwh: float, power_kw: float, n_phases: int, factor: float, is_dc: bool, minutes: float
 ) -> tuple[float, float]:
@@ -143,6 +167,30 @@ def discharge(
     if needed > minutes:
         return battery_kwh - rate * minutes, power_kw * minutes / 60.0
     return floor_kwh, power_kw * needed / 60.0
+
+
+def minutes_to_array(
+    battery_kwh: np.ndarray,
+    stop_kwh: np.ndarray,
+    capacity_kwh: np.ndarray,
+    max_kw: np.ndarray,
+    min_kw: np.ndarray,
+    n_phases: np.ndarray,
+    factor: np.ndarray,
+    is_dc: np.ndarray,
+) -> np.ndarray:
+    """NumPy twin of :func:`minutes_to` on arrays."""
+    minutes, now = np.zeros(len(battery_kwh)), np.asarray(battery_kwh, dtype=float)
+    can = np.asarray(n_phases) > 0
+    for k in range(5):
+        edge = np.where(is_dc, TAPER_DC_EDGE[k], TAPER_AC_EDGE[k])
+        share = np.where(is_dc, TAPER_DC_SHARE[k], TAPER_AC_SHARE[k])
+        target = np.maximum(np.minimum(edge * capacity_kwh, stop_kwh), now)
+        band_kw = np.maximum(max_kw * share, min_kw)
+        rate = np.where(can, band_kw * efficiency_array(band_kw, n_phases, factor, is_dc), 1.0)
+        minutes += np.where(can, (target - now) / rate * 60.0, 0.0)
+        now = target
+    return minutes
 
 
 def efficiency_array(power_kw: np.ndarray, n_phases: np.ndarray, factor: np.ndarray, is_dc: np.ndarray) -> np.ndarray:

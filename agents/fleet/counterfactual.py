@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.fleet.kernels import simulate
+from agents.fleet import physics
 from agents.fleet.state import FleetState, initial_state
 from agents.fleet.tables import SEGMENTS, Fleet
 
@@ -37,6 +37,31 @@ class Outcome:
     def missing_kwh(self) -> np.ndarray:
         """Energy missing in the battery at departure, float64[n_sessions]; nan for sessions still open."""
         return np.maximum(self.fleet.sessions.desired_kwh - self.state.departure_kwh, 0.0)
+
+
+def simulate(fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None) -> np.ndarray:
+    """Run the whole horizon with given set-points.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        The fixed part.
+    state : FleetState
+        Start; changed in place.
+    limit_kw : float array, shape (n_points, n_periods), optional
+        Set-points; without it nobody is limited.
+
+    Returns
+    -------
+    float32 array, shape (n_points, n_periods)
+        Mean power at the meter.
+    """
+    free = physics.uncontrolled_kw(fleet)
+    power = np.zeros((fleet.horizon.n_periods, fleet.n_points), dtype=np.float32)
+    for t in range(len(power)):
+        limit = free if limit_kw is None else limit_kw[:, t]
+        power[t] = physics.step(fleet, state, t, limit, fleet.horizon.period_h).power_kw
+    return power.T
 
 
 def uncontrolled(fleet: Fleet) -> Outcome:

@@ -12,6 +12,8 @@ from agents.fleet.state import FleetState
 from agents.fleet.stepping import plug_in_due, step_all
 from agents.fleet.tables import VOLT, Fleet
 
+_EVERYONE = np.empty(0, dtype=np.int32)
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -106,7 +108,7 @@ def plug_in(fleet: Fleet, state: FleetState, period: int, period_h: float = 0.25
 
 def _plug_in(fleet: Fleet, state: FleetState, end_min: float) -> None:
     tables = (fleet.vehicles.rows, fleet.sessions.rows, state.car, state.point, state.stay, state.active, state.cursor)
-    plug_in_due(*tables, fleet.elsewhere_floor_share, end_min)
+    plug_in_due(*tables, _EVERYONE, fleet.elsewhere_floor_share, end_min)
 
 
 def step(

@@ -25,12 +25,16 @@ def plug_in_due(
     stay_states: np.ndarray,
     active: np.ndarray,
     cursor: np.ndarray,
+    queue: np.ndarray,
     floor_share: float,
     end_min: float,
 ) -> None:
-    """Plug in every session that arrives before ``end_min``."""
-    while cursor[0] < len(stays) and stays[cursor[0]].arrival_min < end_min:
-        row = cursor[0]
+    """Plug in every session that arrives before ``end_min``; ``queue`` holds session rows by arrival, empty for all."""
+    n = len(queue) if len(queue) else len(stays)
+    while cursor[0] < n:
+        row = queue[cursor[0]] if len(queue) else cursor[0]
+        if stays[row].arrival_min >= end_min:
+            return
         cursor[0] += 1
         stay = stays[row]
         if stay.departure_min <= 0:

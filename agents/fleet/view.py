@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.fleet.behaviour import rated
+from agents.fleet.charging import minutes_to_array
 from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
 
@@ -25,6 +26,8 @@ class SessionView:
         Believed energy in the battery.
     energy_needed_kwh : float array
         Energy in the battery still to come before departure.
+    taper_kwh : float array
+        What the taper near full costs in time, as energy at full power; plans reserve it on top of the need.
     capacity_kwh : float array
         Most the battery may hold (the car's own charge limit).
     reserve_kwh : float array
@@ -53,6 +56,7 @@ class SessionView:
     cp_row: np.ndarray
     energy_now_kwh: np.ndarray
     energy_needed_kwh: np.ndarray
+    taper_kwh: np.ndarray
     capacity_kwh: np.ndarray
     reserve_kwh: np.ndarray
     max_kw: np.ndarray
@@ -91,6 +95,7 @@ class SessionView:
             "cp_row": np.arange(n),
             "energy_now_kwh": 20.0,
             "energy_needed_kwh": 10.0,
+            "taper_kwh": 0.0,
             "capacity_kwh": 60.0,
             "reserve_kwh": 0.0,
             "max_kw": 11.04,
@@ -226,6 +231,7 @@ def session_view(
         cp_row=cp,
         energy_now_kwh=battery,
         energy_needed_kwh=needed,
+        taper_kwh=_taper_kwh(fleet, rows, phases, high, low, eta),
         capacity_kwh=s.desired_kwh[rows].astype(np.float64),
         reserve_kwh=v.reserve_share[ev] * v.capacity_kwh[ev],
         max_kw=high,
@@ -241,6 +247,19 @@ def session_view(
         must_charge=s.is_override[rows] | v.is_opt_out[ev] | (below & np.asarray(knows_soc)),
         site=p.site[cp],
     )
+
+
+def _taper_kwh(
+    fleet: Fleet, rows: np.ndarray, phases: np.ndarray, high: np.ndarray, low: np.ndarray, eta: np.ndarray
+) -> np.ndarray:
+    """Energy that full power would bring in the extra time that the taper takes."""
+    s, v = fleet.sessions, fleet.vehicles
+    ev = s.ev_row[rows]
+    stop = s.desired_kwh[rows]
+    is_dc = fleet.points.is_dc[s.cp_row[rows]]
+    from_kwh = np.minimum(0.5 * v.capacity_kwh[ev], stop)
+    minutes = minutes_to_array(from_kwh, stop, v.capacity_kwh[ev], high, low, phases, v.efficiency_pu[ev], is_dc)
+    return np.maximum(minutes / 60.0 * high * eta - (stop - from_kwh), 0.0)
 
 
 def _believed_departure(

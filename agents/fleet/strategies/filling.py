@@ -38,7 +38,8 @@ def fill_in_order(view: SessionView, rank: np.ndarray, signal: Signal) -> np.nda
     order = np.argsort(np.where(slots > 0.0, rank, np.inf), axis=1, kind="stable")
     sorted_slots = np.take_along_axis(slots, order, axis=1)
     before = np.cumsum(sorted_slots, axis=1) - sorted_slots
-    taken = np.clip(view.energy_needed_kwh[:, None] - before, 0.0, sorted_slots)
+    wanted = view.energy_needed_kwh + np.where(view.energy_needed_kwh > 0.0, view.taper_kwh, 0.0)
+    taken = np.clip(wanted[:, None] - before, 0.0, sorted_slots)
     share = np.divide(taken, sorted_slots, out=np.zeros_like(taken), where=sorted_slots > 0.0)
     _respect_minimum(view, share, sorted_slots)
     plan = np.zeros_like(share)

@@ -18,9 +18,13 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     """Meet the need at the lowest cost, also by delivering; ageing counts as ``signal.wear_eur_per_kwh``.
 
     Exact for one efficiency per direction and a selling price that never exceeds the buying price by more than the
-    losses; where it does (strongly negative prices), it plans as if both were equal rather than burn energy.
+    losses; where it does (strongly negative prices), it plans as if both were equal rather than burn energy. The last
+    periods are kept for the taper of cars that want to be full.
     """
     hours = available_share(view, signal.n_ahead) * signal.period_h
+    full_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
+    taper_periods = np.ceil(full_hours / signal.period_h - 1e-9).astype(np.int64)
+    planned = np.clip(view.departure_period - taper_periods, np.minimum(view.departure_period, 1), signal.n_ahead)
     eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
     charge_kwh = view.max_kw[:, None] * eta * hours
     discharge_kwh = view.max_discharge_kw[:, None] / np.maximum(back, 1e-9) * hours
@@ -29,7 +33,7 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
         view.energy_now_kwh + view.energy_needed_kwh,
         view.reserve_kwh,
         view.capacity_kwh,
-        np.clip(view.departure_period, 0, signal.n_ahead),
+        planned,
         charge_kwh,
         discharge_kwh,
         signal.prices(len(view)) / np.maximum(eta, 1e-9),
@@ -37,7 +41,8 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     )
     battery_kw = np.divide(change, hours, out=np.zeros_like(change), where=hours > 0.0)
     plan = np.where(change > 0.0, battery_kw / np.maximum(eta, 1e-9), battery_kw * back)
-    return _on_or_off(plan, view.min_kw[:, None])
+    is_taper = (np.arange(signal.n_ahead) >= planned[:, None]) & (hours > 0.0) & (view.energy_needed_kwh > 0)[:, None]
+    return _on_or_off(np.where(is_taper, view.max_kw[:, None], plan), view.min_kw[:, None])
 
 
 def _on_or_off(plan: np.ndarray, min_kw: np.ndarray) -> np.ndarray:

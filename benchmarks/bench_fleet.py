@@ -1,0 +1,99 @@
+"""Fleet kernels: EV-steps per second and memory for 1,000 to 100,000 charging points, one week of quarter-hours.
+
+Each point has one EV and about 4.5 sessions; full physics, a limit per 50 points with rationing and switching, energy
+and cost accounts, and the power trace. Run by hand: ``python -m benchmarks.bench_fleet [points ...]``.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from datetime import date
+
+import numpy as np
+
+from agents.fleet import physics
+from agents.fleet.behaviour import build_fleet
+from agents.fleet.kernels import run_week
+from agents.fleet.spec import FleetSpec
+from agents.fleet.state import initial_state
+from agents.fleet.strategies import STRATEGIES, Signal
+from agents.fleet.tables import ChargingPoints, Fleet
+from agents.fleet.view import session_view
+from markets.calendar import Horizon
+
+WEEK = Horizon(date(2025, 1, 13), 7)
+POINTS_PER_LIMIT = 50
+LIMIT_KW = 150.0
+
+
+def home_fleet(n_points: int, v2x_share: float = 0.0) -> Fleet:
+    """One EV with about 4.5 sessions a week at each of ``n_points`` home points."""
+    points = ChargingPoints.of(np.arange(n_points), np.zeros(n_points, dtype=int), 11.04, 3, np.arange(n_points) // 50)
+    spec = FleetSpec(sessions_per_week={**FleetSpec().sessions_per_week, "home": 4.7}, v2x_share=v2x_share)
+    return build_fleet(spec, WEEK, points, 1)
+
+
+def prices() -> np.ndarray:
+    """Two-peaked daily price with some noise, EUR/kWh, three days longer than the week."""
+    t = np.arange(10 * 96)
+    daily = 0.22 - 0.07 * np.cos(2 * np.pi * t / 96) - 0.06 * np.cos(4 * np.pi * (t - 10) / 96)
+    return np.round(daily + np.random.default_rng(1).normal(0, 0.01, len(t)), 4)
+
+
+def kernel_seconds(fleet: Fleet, mode: str, repeats: int = 3) -> list[float]:
+    """Seconds of each repeat of one week."""
+    group = np.arange(fleet.n_points) // POINTS_PER_LIMIT
+    seconds = []
+    for _ in range(repeats):
+        state = initial_state(fleet)
+        start = time.perf_counter()
+        run_week(fleet, state, mode, prices(), group=group, group_limit_kw=LIMIT_KW, wear_eur_per_kwh=0.04)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def loop_seconds(fleet: Fleet, name: str = "price_optimal_v1g", ahead: int = 144) -> float:
+    """Seconds of the week period by period, planning each car on arrival, as the main loop does."""
+    state, price = initial_state(fleet), prices()
+    plan = np.zeros((fleet.n_points, WEEK.n_periods + ahead))
+    start = time.perf_counter()
+    for period in range(WEEK.n_periods):
+        new = physics.plug_in(fleet, state, period)
+        if len(new):
+            view = session_view(fleet, state, period, new)
+            plan[view.cp_row, period : period + ahead] = STRATEGIES[name](view, Signal(price[period : period + ahead]))
+        physics.step(fleet, state, period, plan[:, period])
+    return time.perf_counter() - start
+
+
+def measure(sizes: tuple[int, ...] = (1000, 10_000, 100_000)) -> dict[str, float]:
+    """Millions of EV-steps per second per mode and size (median of repeats), bytes per point, main-loop figure."""
+    figures: dict[str, float] = {}
+    for mode in ("uncontrolled", "price_optimal_v1g", "price_optimal_v2x"):
+        kernel_seconds(home_fleet(100, 0.5), mode, 1)
+        for n in sizes:
+            fleet = home_fleet(n, 1.0 if mode.endswith("v2x") else 0.0)
+            steps = n * WEEK.n_periods / 1e6
+            seconds = kernel_seconds(fleet, mode)
+            figures[f"{mode}_{n}_points_million_ev_steps_per_s"] = steps / statistics.median(seconds)
+            figures[f"{mode}_{n}_points_min_s"] = min(seconds)
+            figures[f"{mode}_{n}_points_max_s"] = max(seconds)
+    state = initial_state(fleet)
+    results = state.stay.nbytes
+    kernel_extra = 20.0
+    figures["sessions_per_point"] = len(fleet.sessions) / fleet.n_points
+    figures["memory_bytes_per_point"] = (fleet.nbytes() + state.nbytes() - results) / fleet.n_points + kernel_extra
+    fleet = home_fleet(5000)
+    loop_seconds(fleet)
+    figures["main_loop_5000_points_million_ev_steps_per_s"] = 5000 * WEEK.n_periods / 1e6 / loop_seconds(fleet)
+    figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures
+
+
+if __name__ == "__main__":
+    chosen = tuple(int(word) for word in sys.argv[1:]) or (1000, 10_000, 100_000)
+    for key, value in measure(chosen).items():
+        print(f"{key:60s} {value:12.3f}")
