@@ -17,7 +17,7 @@ PERIOD_H = 0.25
 NAN = float("nan")
 Tables = Mapping[str, Mapping[str, Any]]
 BALANCE_ROLES = ("supplier", "aggregator", "cpo", "emsp", "dso", "tso", "producer", "fleet_operator")
-"""Roles whose balance is a key figure; a party with several roles counts in each."""
+"""Roles whose balance is a key figure."""
 
 
 @dataclass(frozen=True)
@@ -257,13 +257,17 @@ def _links_and_money(tables: Tables) -> dict[str, float]:
 
 
 def _balances(tables: Tables) -> dict[str, float]:
-    """Balances by role; accounts are numbered by a dict because that is much quicker than comparing texts."""
+    """Balances by role: the one an account names (``"dso: Noordnet"``), else all roles of the party that holds it.
+
+    Accounts are numbered by a dict because that is much quicker than comparing texts.
+    """
     ledger, parties = tables.get("ledger", {}), tables.get("parties", {})
     row: dict[str, int] = {}
     payer, payee = (np.array([row.setdefault(a, len(row)) for a in ledger.get(c, ())], int) for c in ("payer", "payee"))
     amount = _numbers(tables, "ledger", "amount_eur")[0]
     balance = np.bincount(payee, amount, len(row)) - np.bincount(payer, amount, len(row))
-    held = {a: set(r.split(",")) for a, r in zip(parties.get("account", ()), parties.get("roles", ()), strict=True)}
+    held = {a: r.split(",") for a, r in zip(parties.get("account", ()), parties.get("roles", ()), strict=True)}
+    held |= {a: [a.partition(": ")[0]] for a in row if a.partition(": ")[0] in BALANCE_ROLES}
     found = {f"{r}_balance_eur": _sum_of(balance, row, [a for a in row if r in held.get(a, ())]) for r in BALANCE_ROLES}
     return found | {"others_balance_eur": _sum_of(balance, row, [a for a in row if a not in held])}
 

@@ -212,8 +212,8 @@ def test_kpis_by_hand():
         "positions": {"imbalance_mwh": [1.0, -2.0], "imbalance_eur": [50.0, -150.0]},
         "trades": {"market": ["intraday", "day_ahead"], "volume_mw": [4.0, 100.0]},
         "reserves": {"product": ["fcr"] * 3, "block_start_period": [0, 0, 16], "awarded_mw": [1.0, 2.0, 5.0]},
-        "ledger": {"payer": ["driver 1", "S"], "payee": ["S", "T"], "amount_eur": [3.0, -4.0]},
-        "parties": {"account": ["S", "T"], "roles": ["supplier,brp", "tso,dso"]},
+        "ledger": {"payer": ["driver 1", "S", "S"], "payee": ["S", "T", "cpo: C"], "amount_eur": [3.0, -4.0, 0.5]},
+        "parties": {"account": ["S", "T", "cpo: C"], "roles": ["supplier,brp", "tso,dso", "cpo,emsp"]},
     }
     expected = {
         "driver_cost_eur_per_kwh": 0.2,
@@ -249,11 +249,12 @@ def test_kpis_by_hand():
         "brp_imbalance_cost_eur": 100.0,
         "intraday_volume_mwh": 1.0,
         "fcr_awarded_mw": 4.0,
-        "money_moved_eur": 7.0,
-        "supplier_balance_eur": 7.0,
+        "money_moved_eur": 7.5,
+        "supplier_balance_eur": 6.5,
         "tso_balance_eur": -4.0,
         "dso_balance_eur": -4.0,
-        "cpo_balance_eur": 0.0,
+        "cpo_balance_eur": 0.5,
+        "emsp_balance_eur": 0.0,
         "others_balance_eur": -3.0,
     }
     found = kpis_of(tables)

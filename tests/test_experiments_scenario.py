@@ -106,6 +106,12 @@ def test_faults_between_keys(tmp_path):
     assert "must come after the market" in limits["regulation.absolute_signal_threshold_share"]
 
 
+def test_only_links_that_carry_messages_can_be_cut():
+    settings = read_scenario("small", ['links.cut=[["dso", "csp"]]']).to_settings()
+    assert settings.cut_links == (("dso", "csp"),)
+    assert "ev speaks to" in faults_of("small", 'links.cut=[["ev", "dso"]]')["links.cut.1"]
+
+
 def test_every_role_must_be_held_and_named_once(tmp_path):
     text = """
     [scenario]

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from agents.messages import MESSAGES
 from agents.settings import DEFAULT_PARTIES, SEGMENTS
 from experiments.scenario.faults import Fault, nearest
 from experiments.scenario.sections import (
@@ -281,14 +282,18 @@ def strategy_names() -> tuple[str, ...]:
 
 
 def _link_faults(links: LinksSection, file: str) -> list[Fault]:
-    known = (*ROLE_NAMES, "driver", "ev", "charging_point")
+    pairs = sorted({(m.sender, m.receiver) for m in MESSAGES.values()})
+    known = sorted({role for pair in pairs for role in pair})
     faults = []
     for row, pair in enumerate(links.cut, start=1):
         place = f"links.cut.{row}"
-        if len(pair) != 2:
-            faults.append(Fault(file, place, f"{pair} is not a pair [sender role, receiver role]"))
         wrong = [role for role in pair if role not in known]
         faults += [Fault(file, place, f"'{role}' is not a role; {nearest(role, known)}") for role in wrong]
+        if len(pair) != 2:
+            faults.append(Fault(file, place, f"{pair} is not a pair [sender role, receiver role]"))
+        elif not wrong and tuple(pair) not in pairs:
+            to = ", ".join(receiver for sender, receiver in pairs if sender == pair[0]) or "nobody"
+            faults.append(Fault(file, place, f"no message goes from {pair[0]} to {pair[1]}; {pair[0]} speaks to {to}"))
     return faults
 
 
