@@ -90,7 +90,7 @@ class Regulation:
     afrr_demand_up_mw: float = lever(454.0, 0.0, 1500.0, "TenneT 2026 Q1", "contracted upward aFRR capacity")
     afrr_demand_down_mw: float = lever(496.0, 0.0, 1500.0, "TenneT 2026 Q1", "contracted downward aFRR capacity")
     afrr_import_capacity_mw: float = lever(
-        0.0, 0.0, 2000.0, "PICASSO", "cross-border netting and aFRR exchange per direction"
+        70.0, 0.0, 2000.0, "PICASSO, IGCC (size: calibration)", "cross-border netting and aFRR exchange per direction"
     )
     state_sampling_s: int = lever(
         12,
