@@ -13,7 +13,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from markets.levers import levers
+from markets.calendar import market_day
+from markets.levers import Regulation, levers
 
 _UNITS = (
     ("_eur_per_kw_year", "EUR/kW/year"),
@@ -71,6 +72,50 @@ def strategy_rows() -> list[list[str]]:
     from agents.fleet.strategies import STRATEGIES
 
     return [[name, (inspect.getdoc(strategy) or "").partition("\n")[0]] for name, strategy in STRATEGIES.items()]
+
+
+def calendar_rows(regulation: Regulation) -> list[dict[str, str]]:
+    """What happens when for one delivery day D: day, time, what, source; what repeats every period comes last."""
+    rows = [
+        {"day": _day_text(g.day_offset), "time": _clock(g.hour), "what": g.name.replace("_", " "), "source": g.source}
+        for g in market_day(regulation.capacity_call_hour)
+    ]
+    before = (
+        ("intraday_cross_border_gate_min", "end of cross-border intraday trade"),
+        ("redispatch_gate_min", "last redispatch clearing"),
+        ("intraday_gate_closure_min", "end of domestic intraday trade"),
+    )
+    sources = {f.name: f.metadata["source"] for f in levers()}
+    timed = sorted(((getattr(regulation, name), what, sources[name]) for name, what in before), reverse=True)
+    rows += [{"day": "every period", "time": f"start - {m} min", "what": w, "source": s} for m, w, s in timed]
+    return rows
+
+
+def _day_text(offset: int) -> str:
+    return "D" if offset == 0 else f"D{offset:+d}"
+
+
+def _clock(hour: float) -> str:
+    minutes = round(60 * hour)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def calendar_page() -> str:
+    """``docs/calendar.md``."""
+    rows = [[r["day"], r["time"], r["what"], r["source"]] for r in calendar_rows(Regulation())]
+    text = (
+        "Dutch clock time, D = day of delivery. `flexpolder calendar SCENARIO` shows it with a scenario's own levers."
+    )
+    return f"{_MADE}# Calendar of a market day\n\n{text}\n\n{markdown(['day', 'time', 'what', 'source'], rows)}"
+
+
+def roles_page() -> str:
+    """``docs/roles.md``."""
+    from experiments.coverage import function_rows
+
+    rows = [[r["id"], r["role"], r["function"]] for r in function_rows()]
+    text = "From section 6.3 of SCALE D1.4. `flexpolder roles --coverage` shows where each has code and a test."
+    return f"{_MADE}# Functions of the roles\n\n{text}\n\n{markdown(['ID', 'role', 'function'], rows)}"
 
 
 def scenario_key_rows(model: type[BaseModel], path: str = "") -> list[list[str]]:
@@ -159,6 +204,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "results/README.md": dictionary_page,
     "docs/levers.md": levers_page,
     "docs/scenario.md": scenario_page,
+    "docs/calendar.md": calendar_page,
 }
 """Generated files by path from the project's root."""
 

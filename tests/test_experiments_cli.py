@@ -83,7 +83,7 @@ def test_validate_shows_what_holds():
     assert runner.invoke(app, ["validate", "default"]).exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["scenarios", "levers", "strategies"])
+@pytest.mark.parametrize("command", ["scenarios", "levers", "strategies", "calendar"])
 def test_listings(command):
     found = runner.invoke(app, [command])
     assert found.exit_code == 0, found.output
@@ -94,6 +94,15 @@ def test_listings_as_json():
     assert "small" in json.loads(runner.invoke(app, ["scenarios", "--json"]).stdout)
     rows = json.loads(runner.invoke(app, ["levers", "--json"]).stdout)
     assert {r["lever"]: r["unit"] for r in rows}["min_bid_mw"] == "MW"
+
+
+def test_calendar_follows_the_levers_of_the_scenario():
+    arguments = ["--set", "regulation.capacity_call_hour=11", "--set", "regulation.redispatch_gate_min=90", "--json"]
+    rows = json.loads(runner.invoke(app, ["calendar", "small", *arguments]).stdout)
+    assert {"day": "D-1", "time": "12:00", "what": "day ahead auction", "source": "SDAC: gate 12:00 D-1"} in rows
+    assert [r["time"] for r in rows if r["what"] == "capacity calls"] == ["11:00"]
+    times = [r["time"] for r in rows if r["day"] == "every period"]
+    assert times == ["start - 90 min", "start - 60 min", "start - 5 min"]
 
 
 def test_report_needs_a_run(tmp_path):

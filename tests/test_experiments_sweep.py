@@ -497,3 +497,37 @@ def test_two_ray_nodes_give_the_same_bytes(tmp_path):
     assert found.stdout.strip().splitlines()[-1] == "ray"
     drive.start(read_sweep("demo"), tmp_path / "b", conduct())
     assert same_files(tmp_path / "a", tmp_path / "b")
+
+
+# --- tables of a sweep
+
+
+def test_indices_of_a_joint_sweep_blame_the_factor_that_matters(tmp_path):
+    from experiments.analysis.summary import index_rows, indices_of
+
+    text = raw(design="sobol", samples=32, replications=1, kpis=["ev_peak_kw", "driver_cost_eur_per_kwh"])
+    text["lever"].append({"key": "regulation.oem_api_share"})
+    drive.start(plan_of(text, "t", "small"), tmp_path / "s", conduct())
+    results = Results.open(tmp_path / "s")
+    found = indices_of(results, "ev_peak_kw")
+    # the stand-in: 100 kW x share in [0, 0.8] against 10 kW x {0.1, 1}: variances 533 and 20
+    np.testing.assert_allclose(found.total, [20.25 / 553.6, 533.3 / 553.6, 0.0], atol=0.12)
+    assert found.ranking()[0] == "regulation.iso15118_share"
+    assert "no value" in next(r["note"] for r in index_rows(results) if r["kpi"] == "driver_cost_eur_per_kwh")
+
+
+def test_regret_over_the_states_of_the_world(tmp_path):
+    from experiments.analysis.summary import indices_of, outcome_matrix, regret_rows
+
+    text = raw(uncertainty_samples=4, has_base=False)
+    text["lever"] = text["lever"][:1]
+    text["uncertainty"] = [{"key": "regulation.iso15118_share", "low": 0.0, "high": 1.0}]
+    drive.start(plan_of(text, "t", "small"), tmp_path / "s", conduct())
+    results = Results.open(tmp_path / "s")
+    outcomes = outcome_matrix(results, "ev_peak_kw")
+    assert outcomes.shape == (2, 4)
+    np.testing.assert_allclose(outcomes[1] - outcomes[0], 9.0)
+    regrets = {r["policy"]: r["max_regret"] for r in regret_rows(results)}
+    np.testing.assert_allclose(list(regrets.values()), [0.0, 9.0], atol=1e-9)
+    with pytest.raises(FolderError, match="design"):
+        indices_of(results, "ev_peak_kw")

@@ -44,6 +44,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     listings.scenarios,
     listings.levers,
     listings.strategies,
+    listings.roles,
+    listings.calendar,
     sweeps.sweep,
     sweeps.plan,
     sweeps.resume,

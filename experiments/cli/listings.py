@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from experiments.cli.runs import JsonOption
+from typing import Annotated
+
+import typer
+
+from experiments.cli.runs import JsonOption, ScenarioArgument, SetOption
 from experiments.cli.screen import faults_to_exit, show_json, show_table
 
 
@@ -36,3 +40,37 @@ def strategies() -> None:
     from experiments.pages import strategy_rows
 
     show_table("Charging strategies", ["strategy", "meaning"], strategy_rows())
+
+
+def roles(
+    coverage: Annotated[bool, typer.Option("--coverage", help="Which functions have code and a test.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """List the roles' functions; with --coverage, whether each has code and a test."""
+    from experiments.coverage import function_rows
+
+    rows = function_rows(with_coverage=coverage)
+    if json_output:
+        show_json(rows)
+        return
+    head = ["id", "role", "function", *(["code", "test"] if coverage else [])]
+    show_table("Functions of the roles", head, [[str(row[key]) for key in head] for row in rows])
+    if coverage:
+        n = [sum(bool(row[key]) for row in rows) for key in ("code", "test")]
+        show_table("Coverage", ["functions", "with code", "with test"], [[str(len(rows)), *map(str, n)]])
+
+
+def calendar(
+    scenario: ScenarioArgument = "default", settings: SetOption = None, json_output: JsonOption = False
+) -> None:
+    """Show when everything of a market day happens in a scenario."""
+    with faults_to_exit():
+        from experiments.pages import calendar_rows
+        from experiments.scenario import read_scenario
+
+        rows = calendar_rows(read_scenario(scenario, settings or []).regulation())
+    if json_output:
+        show_json(rows)
+        return
+    head = ["day", "time", "what", "source"]
+    show_table(f"Market day of {scenario}", head, [[str(row[key]) for key in head] for row in rows])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,10 @@ from experiments.cli.runs import JsonOption, QuietOption, number
 from experiments.cli.screen import INTERRUPTED, faults_to_exit, out, progress_bar, say, show_json, show_table
 
 if TYPE_CHECKING:
+    from experiments.results import Results
     from experiments.sweep.drive import SweepResult
+
+MOST_ROWS = 200
 
 SweepArgument = Annotated[str, typer.Argument(help="A sweep .toml file or the name of a bundled sweep.")]
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of a sweep.")]
@@ -98,42 +101,64 @@ def _resumable(place: Path) -> Iterator[None]:
 
 
 def _show(result: SweepResult, *, json_output: bool, quiet: bool) -> None:
-    from experiments.analysis.summary import policy_rows
+    from experiments.analysis.summary import index_rows, policy_rows
     from experiments.results import Results
+    from experiments.sweep.design import JOINT_DESIGNS
 
+    if quiet and not json_output:
+        return
     results = Results.open(result.out)
+    is_joint = results.manifest["sweep"]["sweep"]["design"] in JOINT_DESIGNS
     if json_output:
-        kpis = policy_rows(results)
         counts = {"new": result.n_new, "failed": result.n_failed, "crashed": result.n_crashed}
-        show_json({"out": str(result.out), "backend": result.backend, "runs": counts, "policies": kpis})
+        answer = {"indices": index_rows(results)} if is_joint else {"policies": policy_rows(results)}
+        show_json({"out": str(result.out), "backend": result.backend, "runs": counts} | answer)
         return
-    if quiet:
-        return
-    _policy_table(results)
+    (_index_table if is_joint else _policy_table)(results)
     bad = f", {result.n_failed} failed, {result.n_crashed} crashed" if result.n_failed + result.n_crashed else ""
     out.print(f"{result.n_new} new runs{bad} in {result.wall_s:.1f} s ({result.backend})")
     out.print(f"results: {result.out}", soft_wrap=True)
 
 
-def _policy_table(results: object) -> None:
-    from experiments.analysis.summary import policy_rows
-    from experiments.results import Results
+def _title(results: Results) -> str:
+    return f"{results.manifest['name']}: {results.manifest['description']}"
 
-    assert isinstance(results, Results)
+
+def _index_table(results: Results) -> None:
+    from experiments.analysis.summary import index_rows
+
+    rows = [
+        [
+            row["kpi"],
+            row["factor"] or row["note"],
+            *(_pair(row, name) if row["factor"] else "" for name in ("first", "total")),
+        ]
+        for row in index_rows(results)
+    ]
+    show_table(_title(results), ["figure", "factor", "first", "total"], rows, right=(2, 3))
+
+
+def _pair(row: dict[str, Any], name: str) -> str:
+    return f"{number(row[name])} ± {number(row[f'{name}_half_width'])}"
+
+
+def _policy_table(results: Results) -> None:
+    from experiments.analysis.summary import policy_rows
+
+    found = policy_rows(results)
     rows = [
         [
             row["policy"],
             row["kpi"],
             f"{number(row['mean'])} ± {number(row['half_width'])}",
-            "base" if row["is_base"] else f"{number(row['difference'])} ± {number(row['difference_half_width'])}",
+            "base" if row["is_base"] else _pair(row, "difference"),
             str(row["n"]),
         ]
-        for row in policy_rows(results)
+        for row in found
     ]
-    title = f"{results.manifest['name']}: {results.manifest['description']}"
-    show_table(title, ["policy", "figure", "mean", "against base", "runs"], rows[:200], right=(2, 3, 4))
-    if len(rows) > 200:
-        say(f'{len(rows) - 200} more rows: flexpolder query {results.folder} "SELECT * FROM observations"')
+    show_table(_title(results), ["policy", "figure", "mean", "against base", "runs"], rows[:MOST_ROWS], right=(2, 3, 4))
+    if len(rows) > MOST_ROWS:
+        say(f'{len(rows) - MOST_ROWS} more rows: flexpolder query {results.folder} "SELECT * FROM observations"')
 
 
 def plan(
