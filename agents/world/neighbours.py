@@ -20,15 +20,19 @@ from agents.world.plants import CAP_EUR_PER_MWH, FLOOR_EUR_PER_MWH
 from agents.world.weather import Weather, build_weather, by_month
 from markets.calendar import Horizon
 
-IMPORT_LIMIT_MW, EXPORT_LIMIT_MW = 6_500.0, 6_500.0
+IMPORT_LIMIT_MW, EXPORT_LIMIT_MW = 5_500.0, 5_500.0
 N_STEPS = 13
 # from a net position of nil to a full interconnector the price moves by this much (assumption)
-REACH_EUR_PER_MWH = 26.0
-WIND_PER_LOAD, SUN_PER_LOAD = 1.02, 1.68
+REACH_EUR_PER_MWH = 15.0
+WIND_PER_LOAD, SUN_PER_LOAD = 1.02, 1.5
+# start-up costs in hours well above the day's mean residual load, EUR/MWh per unit of it squared (assumption, tuned)
+START_EUR_PER_MWH = 260.0
+QUARTER_STRETCH = 3.5
+MORNING_RISE = 0.10
 # residual load of the region per mean load, and the price level there
 CURVE = (
     (-0.60, -0.25, -0.10, 0.00, 0.08, 0.18, 0.30, 0.42, 0.55, 0.70, 0.85, 1.00, 1.15, 1.35),
-    (-180.0, -45.0, -12.0, -2.0, 8.0, 35.0, 62.0, 76.0, 87.0, 98.0, 113.0, 138.0, 190.0, 420.0),
+    (-380.0, -90.0, -12.0, 5.0, 18.0, 46.0, 72.0, 85.0, 96.0, 117.0, 150.0, 190.0, 240.0, 420.0),
 )
 
 
@@ -100,7 +104,22 @@ def neighbour_level_eur_per_mwh(horizon: Horizon, weather: Weather, rng: np.rand
     cold = np.maximum(12.0 - weather.temperature_c, 0.0) * 0.008
     load = shape * by_month(horizon, (1.06, 1.05, 1.0, 0.97, 0.95, 0.95, 0.95, 0.95, 0.97, 1.0, 1.05, 1.06)) + cold
     scatter = 0.03 * persistent(horizon.n_periods, (36.0,), rng, smooth_h=1.0, step_h=horizon.period_h)[0]
-    return np.interp(load - WIND_PER_LOAD * wind - SUN_PER_LOAD * sun + scatter, CURVE[0], CURVE[1])
+    load = load + MORNING_RISE * np.exp(-(((horizon.local_hour - 7.9) / 1.3) ** 2))
+    residual = load - WIND_PER_LOAD * wind - SUN_PER_LOAD * sun + scatter
+    day_mean = np.repeat(
+        np.add.reduceat(residual, horizon.day_start_period[:-1]) / np.diff(horizon.day_start_period),
+        np.diff(horizon.day_start_period),
+    )
+    above = np.maximum(residual - day_mean, 0.0)
+    return np.interp(_sharpened(residual, horizon), CURVE[0], CURVE[1]) + START_EUR_PER_MWH * above**2
+
+
+def _sharpened(residual: np.ndarray, horizon: Horizon) -> np.ndarray:
+    """Stretch the movement inside each hour: fewer plants follow quarters than hours, so quarters swing more."""
+    per_hour = round(1.0 / horizon.period_h)
+    hours = residual.reshape(-1, per_hour)
+    mean = hours.mean(axis=1, keepdims=True)
+    return (mean + QUARTER_STRETCH * (hours - mean)).reshape(-1)
 
 
 def _within_limits(price: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH = -500.0, 4000.0
+BID_MARGIN_SHARE = 0.06
 # thermal plants are serviced in the mild months (assumption)
 MONTH_AVAILABLE = (0.92, 0.92, 0.88, 0.83, 0.80, 0.80, 0.80, 0.80, 0.82, 0.85, 0.90, 0.92)
 
@@ -177,7 +178,8 @@ def unit_offers(
     recovery = np.where(running_h > 0.0, start / np.maximum(running_h, 1.5), start / 3.0)
     is_thermal = np.array([u.fuel in ("gas", "coal") for u in units])[:, None]
     markup = recovery + np.where(is_thermal, _scarcity_markup(available, cost, residual_load_mw), 0.0)
-    price_high = np.clip(cost[:, None] + markup, FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH)
+    margin = np.where(is_thermal, BID_MARGIN_SHARE, 0.0) * cost[:, None]
+    price_high = np.clip(cost[:, None] + margin + markup, FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH)
     saved = np.where(running_h > 0.0, 0.9 * start / np.maximum(resting_h, 2.0), 0.0)
     price_low = np.where(
         np.isfinite(floor)[:, None], floor[:, None], np.clip(cost[:, None] - saved, -60.0, CAP_EUR_PER_MWH)
