@@ -1,0 +1,97 @@
+"""EV: draws power, follows the station's signal, tells what it knows over ISO 15118 or its maker's API."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.fleet.behaviour import rated
+from agents.fleet.physics import StepResult, step
+from agents.fleet.state import FleetState, initial_state
+from agents.fleet.tables import Fleet
+from agents.links import Links
+from agents.messages import ChargeLimit, EvStatus, PowerDrawn, VehicleData
+from agents.role import Role
+
+
+class EV(mesa.Agent):
+    """One car: a view on a row of the fleet's arrays."""
+
+    def __init__(self, model: mesa.Model, row: int, fleet: Fleet, state: FleetState) -> None:
+        super().__init__(model)
+        self.row, self._fleet, self._state = row, fleet, state
+
+    @property
+    def battery_kwh(self) -> float:
+        """Energy in the battery."""
+        return float(self._state.battery_kwh[self.row])
+
+    @property
+    def capacity_kwh(self) -> float:
+        """Usable capacity."""
+        return float(self._fleet.vehicles.capacity_kwh[self.row])
+
+
+class Evs(Role):
+    """All EVs together: their physics and what they say."""
+
+    role: ClassVar[str] = "ev"
+
+    def __init__(
+        self, model: mesa.Model, party: str, links: Links, fleet: Fleet, iso15118_share: float, oem_api_share: float
+    ) -> None:
+        super().__init__(model, party, links)
+        self.fleet = fleet
+        self.state = initial_state(fleet)
+        v = fleet.vehicles
+        self.speaks_iso15118 = v.iso15118_u < iso15118_share
+        self.shares_with_maker = v.oem_u < oem_api_share
+        self.limit_kw = np.full(fleet.n_points, np.inf)
+
+    def introduce(self, arrived: np.ndarray) -> None:
+        """Tell station and maker about the cars that plug in (EV-3 to EV-8, EV-10)."""
+        s, v = self.fleet.sessions, self.fleet.vehicles
+        ev = s.ev_row[arrived]
+        station = arrived[self.speaks_iso15118[ev]]
+        if len(station):
+            car = s.ev_row[station]
+            self.send(
+                EvStatus(
+                    station,
+                    self.state.battery_kwh[car].copy(),
+                    v.capacity_kwh[car].astype(np.float64),
+                    v.soh_share[car].astype(np.float64),
+                    s.stated_departure_min[station].copy(),
+                    s.desired_kwh[station].astype(np.float64),
+                )
+            )
+        maker = arrived[self.shares_with_maker[ev]]
+        if len(maker):
+            car = s.ev_row[maker]
+            self.send(
+                VehicleData(
+                    maker,
+                    self.state.battery_kwh[car].copy(),
+                    v.capacity_kwh[car].astype(np.float64),
+                    v.soh_share[car].astype(np.float64),
+                )
+            )
+
+    def ratings(self, sessions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Highest, lowest and highest discharging power of sessions, as the control pilot shows them."""
+        s, v, p = self.fleet.sessions, self.fleet.vehicles, self.fleet.points
+        ev, cp = s.ev_row[sessions], s.cp_row[sessions]
+        _, high, low, _ = rated(v, p, ev, cp)
+        can_deliver = p.is_bidirectional[cp] & (v.discharge_kw[ev] > 0)
+        return high, low, np.where(can_deliver, np.minimum(v.discharge_kw[ev], high), 0.0)
+
+    def charge(self, period: int) -> StepResult:
+        """Follow the newest limits for one period and tell the meters (EV-1, EV-2, EV-9)."""
+        for message in self.knowledge.take(ChargeLimit):
+            self.limit_kw[message.cp_row] = message.limit_kw
+        result = step(self.fleet, self.state, period, self.limit_kw)
+        in_use = np.flatnonzero(result.energy_kwh)
+        self.send(PowerDrawn(in_use, result.power_kw[in_use]))
+        return result
