@@ -24,6 +24,27 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard outpu
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 
 
+HEADLINES = (
+    "driver_cost_eur_per_kwh",
+    "driver_saving_eur_per_kwh",
+    "satisfied_share",
+    "opt_out_share",
+    "co2_saved_kg",
+    "ev_peak_kw",
+    "ev_peak_reduction_share",
+    "transformer_loading_max_share",
+    "transformer_uncontrolled_loading_max_share",
+    "overload_branch_h",
+    "voltage_min_pu",
+    "redispatch_cost_eur",
+    "day_ahead_mean_eur_per_mwh",
+    "brp_imbalance_cost_eur",
+    "fcr_awarded_mw",
+    "rejected_orders",
+)
+"""Key figures shown after a run; ``kpis.json`` holds all."""
+
+
 def _overrides(settings: list[str] | None, seed: int | None) -> list[str]:
     return [*(settings or []), *([] if seed is None else [f"scenario.seed={seed}"])]
 
@@ -59,12 +80,13 @@ def show_summary(scenario: Scenario, result: RunResult) -> None:
     """The key figures and where everything is."""
     from experiments.kpis import KPIS
 
-    rows = [[name, number(result.kpis[name]), kpi.unit, kpi.meaning] for name, kpi in KPIS.items()]
+    rows = [[name, number(result.kpis[name]), KPIS[name].unit, KPIS[name].meaning] for name in HEADLINES]
     show_table(f"{scenario.name}: {scenario.description}", ["figure", "value", "unit", "meaning"], rows, right=(1,))
     head = scenario.sections.scenario
     took = f"{result.manifest['simulation_s']:.1f} s of simulation"
     out.print(f"{head.days} days, seed {head.seed}, one simulated EV stands for {head.representation}; {took}")
     report_path = result.out / "report.html"
+    out.print(f"all {len(KPIS)} figures: {result.out / 'kpis.json'}", soft_wrap=True)
     out.print(f"report: {report_path}" if report_path.is_file() else f"results: {result.out}", soft_wrap=True)
 
 

@@ -7,9 +7,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -37,9 +38,10 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], r
         for row in (head, *rows):
             sys.stdout.write("\t".join(row) + "\n")
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for index, name in enumerate(head):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in right else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=index == 0 or index in right)
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     out.print(table)
