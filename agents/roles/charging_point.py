@@ -65,7 +65,13 @@ class Stations(Role):
         self._absolute_until = np.full(len(connection_kw), -1)
         self._local_kw = np.zeros(len(connection_kw))
 
-    def announce(self, arrived: np.ndarray, cp_row: np.ndarray, arrival_min: np.ndarray, ratings: tuple) -> None:
+    def announce(
+        self,
+        arrived: np.ndarray,
+        cp_row: np.ndarray,
+        arrival_min: np.ndarray,
+        ratings: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> None:
         """Start transactions with the CPO, with whatever the cars said (CP-6)."""
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
