@@ -73,10 +73,8 @@ def read_s(runs: int = 10_000) -> float:
         rng = np.random.default_rng(1)
         for first in range(0, runs, 100):
             n = 100 * 96
-            frame: dict[str, np.ndarray] = {
-                "design": np.repeat(np.arange(first, first + 100), 96),
-                "period": np.tile(np.arange(96), 100),
-            }
+            design = np.repeat(np.arange(first, first + 100), 96)
+            frame: dict[str, np.ndarray] = {"design": design, "period": np.tile(np.arange(96), 100)}
             frame.update({f"c{i}": rng.random(n) for i in range(18)})
             pl.DataFrame(frame).write_parquet(folder / f"part-{first:09d}.parquet")
         begun = time.perf_counter()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What every role does: the functions of report section 6.3, and those that market rules add (MR), by ID.
 
 An ID counts as done when code does it, its effect shows in the results of a run, and a test tagged with the ID asserts
