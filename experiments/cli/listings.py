@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.runs import JsonOption, ScenarioArgument, SetOption
-from experiments.cli.screen import faults_to_exit, show_json, show_table
+from experiments.cli.screen import faults_to_exit, out, show_json, show_table
 
 
 def scenarios(json_output: JsonOption = False) -> None:
@@ -32,6 +32,12 @@ def levers(json_output: JsonOption = False) -> None:
         show_json(rows)
         return
     head = ["lever", "default", "range", "unit", "meaning", "source"]
+    if out.is_terminal and out.width < 160:
+        texts = [f"{row['meaning']} [{row['source']}]" for row in rows]
+        ranges = [f"{row['range']} {row['unit']}" for row in rows]
+        short = [[row["lever"], str(row["default"]), *pair] for row, *pair in zip(rows, ranges, texts, strict=True)]
+        show_table("Levers", ["lever", "default", "range", "meaning [source]"], short)
+        return
     show_table("Levers", head, [[str(row[key]) for key in head] for row in rows])
 
 
