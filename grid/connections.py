@@ -64,6 +64,19 @@ class ConnectionTable:
         """Return the rows of all connections of one kind, int64."""
         return np.flatnonzero(self.kind_code == KINDS.index(kind))
 
+    def take(self, rows: np.ndarray, node_index: np.ndarray | None = None) -> ConnectionTable:
+        """Return the table of some rows, with other node indices if given."""
+        picked = [int(row) for row in rows]
+        return ConnectionTable(
+            ean=tuple(self.ean[row] for row in picked),
+            node_index=self.node_index[rows] if node_index is None else np.asarray(node_index, dtype=np.int32),
+            phase=self.phase[rows],
+            capacity_kw=self.capacity_kw[rows],
+            kind=tuple(self.kind[row] for row in picked),
+            meter_id=tuple(self.meter_id[row] for row in picked),
+            ev_phase=self.ev_phase[rows],
+        )
+
     def to_records(self, node_ids: tuple[str, ...]) -> list[dict[str, Any]]:
         """Return plain rows with node ids and phase names, as files hold them."""
         names = {code: name for name, code in PHASES.items()}

@@ -21,7 +21,7 @@ def check_digit(digits: str) -> int:
     int
         0–9. Source: GS1 General Specifications, section on check digit calculation.
     """
-    total = sum(int(d) * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(digits)))
+    total = 3 * sum(map(int, digits[::-2])) + sum(map(int, digits[-2::-2]))
     return (10 - total % 10) % 10
 
 

@@ -1,12 +1,102 @@
-"""Building the power-grid-model from the frozen arrays, and the ids of its components."""
+"""power-grid-model behind the power flow: built from the frozen arrays, columns in, columns out."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from power_grid_model import LoadGenType, PowerGridModel, initialize_array
+from power_grid_model.errors import PowerGridError
 
 from grid.arrays import LINE_KIND, LINK_KIND, TRANSFORMER_KIND, GridArrays
 from grid.attributes import LINE, TRANSFORMER
+from grid.flow_results import FlowBuffers
+from grid.kernels import branch_power, highest_share, scatter_columns
+
+MAX_ITERATIONS = 50
+ERROR_TOLERANCE = 1e-8
+_KINDS = {"line": LINE_KIND, "transformer": TRANSFORMER_KIND, "link": LINK_KIND}
+_CURRENTS = {"line": ["loading"], "transformer": ["i_from", "i_to"], "link": []}
+"""A line's loading is the engine's own (highest phase of both sides over i_n); a transformer's is made here."""
+
+
+class Engine:
+    """A permanent model with one load at each load node.
+
+    Parameters
+    ----------
+    arrays : GridArrays
+        The compiled grid.
+    load_nodes : ndarray of int
+        Nodes with connections.
+    is_symmetric : bool
+        False for three phases.
+    """
+
+    def __init__(self, arrays: GridArrays, load_nodes: np.ndarray, is_symmetric: bool) -> None:
+        self.arrays = arrays
+        self.is_symmetric = is_symmetric
+        self.component = "sym_load" if is_symmetric else "asym_load"
+        self.model = build_model(arrays, load_nodes, is_symmetric)
+        self.rows = {name: np.flatnonzero(arrays.kind == kind) for name, kind in _KINDS.items()}
+        self.rows = {name: rows for name, rows in self.rows.items() if len(rows)}
+        rated = arrays.rated_current_a
+        self.rated_a = {name: np.ascontiguousarray(rated[rows]) for name, rows in self.rows.items()}
+
+    def solve_one(self, p_w: np.ndarray, q_var: np.ndarray, into: FlowBuffers) -> str | None:
+        """Solve one step on the permanent model into the only row of ``into``; returns the reason of a failure."""
+        self.model.update(update_data={self.component: {"p_specified": p_w, "q_specified": q_var}})
+        try:
+            raw = self._run(into)
+        except PowerGridError as error:
+            into.is_good[:] = False
+            return str(error)
+        one = {name: {column: values[None] for column, values in part.items()} for name, part in raw.items()}
+        self._read(one, into, slice(0, 1))
+        return None
+
+    def solve_batch(self, p_w: np.ndarray, q_var: np.ndarray, into: FlowBuffers, rows: slice) -> list[tuple[int, str]]:
+        """Solve steps in one batch call into ``rows`` of ``into``; returns position and reason of every failure."""
+        update = {self.component: {"p_specified": p_w, "q_specified": q_var}}
+        raw = self._run(into, update_data=update, continue_on_batch_error=True)
+        self._read(raw, into, rows)
+        error = self.model.batch_error
+        if error is None:
+            return []
+        failed = np.asarray(error.failed_scenarios)
+        into.is_good[rows][failed] = False
+        return [(int(i), text) for i, text in zip(failed, error.error_messages, strict=True)]
+
+    def _run(self, into: FlowBuffers, **more: Any) -> dict[str, Any]:
+        output = {"node": ["u_pu", "u_angle"] if into.angle.shape[1] else ["u_pu"], "source": ["p"]}
+        output |= {name: ["p_from", "p_to", *_CURRENTS[name]] for name in self.rows}
+        return self.model.calculate_power_flow(
+            symmetric=self.is_symmetric,
+            calculation_method="iterative_current",
+            error_tolerance=ERROR_TOLERANCE,
+            max_iterations=MAX_ITERATIONS,
+            output_component_types=output,
+            **more,
+        )
+
+    def _read(self, raw: dict[str, Any], into: FlowBuffers, rows: slice) -> None:
+        """Copy raw columns with a leading axis of steps into the buffers."""
+        for name, columns in self.rows.items():
+            part = {column: self._phased(values) for column, values in raw[name].items()}
+            branch_power(part["p_from"], part["p_to"], into.losses_w[rows], into.branch_kw[rows], columns)
+            if name == "line":
+                scatter_columns(raw[name]["loading"], into.loading[rows], columns)
+            elif name == "transformer":
+                highest_share(part["i_from"], part["i_to"], self.rated_a[name], into.loading[rows], columns)
+        into.voltage[rows] = self._phased(raw["node"]["u_pu"])
+        if into.angle.shape[1]:
+            into.angle[rows] = self._phased(raw["node"]["u_angle"])
+        power = raw["source"]["p"]
+        into.source_kw[rows] = power.reshape(len(power), -1).sum(axis=1) / 1e3
+
+    def _phased(self, values: np.ndarray) -> np.ndarray:
+        """Give symmetric results an axis of one phase."""
+        return values[..., None] if self.is_symmetric else values
 
 
 def build_model(arrays: GridArrays, load_nodes: np.ndarray, is_symmetric: bool) -> PowerGridModel:

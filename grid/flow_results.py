@@ -9,6 +9,9 @@ import numpy as np
 
 from grid.kernels import sequence_voltages
 
+PHASE_ANGLES = np.array([0.0, -2.0, 2.0]) * np.pi / 3.0
+"""Angles of L1, L2, L3 in a symmetric system."""
+
 
 @dataclass(frozen=True)
 class FlowFailure:
@@ -118,6 +121,81 @@ class FlowBatch:
     def energy_gap_kw(self) -> np.ndarray:
         """Source less consumption less losses, (n_steps,): 0 up to the solver's tolerance."""
         return self.source_kw - self.served_kw - self.losses_kw
+
+    def state(self, step: int) -> FlowState:
+        """Return one step; the batch must hold angles and branch powers."""
+        if self.voltage_angle is None or self.branch_kw is None:
+            raise ValueError("A single state needs solve_many(..., with_angles=True, with_branch_kw=True)")
+        failure = next((failure for failure in self.failures if failure.step == step), None)
+        return FlowState(
+            voltage_pu=self.voltage_pu[step],
+            voltage_angle=self.voltage_angle[step],
+            loading_share=self.loading_share[step],
+            branch_kw=self.branch_kw[step],
+            source_kw=float(self.source_kw[step]),
+            losses_kw=float(self.losses_kw[step]),
+            served_kw=float(self.served_kw[step]),
+            has_converged=bool(self.has_converged[step]),
+            failure=failure,
+        )
+
+
+@dataclass
+class FlowBuffers:
+    """Results while a batch is solved; ``n_phases`` is 1 for symmetric flows.
+
+    ``angle`` and ``branch_kw`` have no steps' worth of columns unless wanted.
+    """
+
+    voltage: np.ndarray
+    angle: np.ndarray
+    loading: np.ndarray
+    branch_kw: np.ndarray
+    source_kw: np.ndarray
+    losses_w: np.ndarray
+    served_kw: np.ndarray
+    is_good: np.ndarray
+    failures: list[FlowFailure]
+
+    @classmethod
+    def empty(
+        cls, sizes: tuple[int, int, int], n_phases: int, *, with_angles: bool, with_branch_kw: bool
+    ) -> FlowBuffers:
+        """Make room for (steps, nodes, branches)."""
+        steps, nodes, branches = sizes
+        return cls(
+            voltage=np.empty((steps, nodes, n_phases)),
+            angle=np.empty((steps, nodes if with_angles else 0, n_phases)),
+            loading=np.zeros((steps, branches)),
+            branch_kw=np.zeros((steps, branches if with_branch_kw else 0)),
+            source_kw=np.empty(steps),
+            losses_w=np.zeros(steps),
+            served_kw=np.empty(steps),
+            is_good=np.ones(steps, dtype=bool),
+            failures=[],
+        )
+
+    def finish(self) -> FlowBatch:
+        """Blank the failed steps and freeze; symmetric phases are copies turned by 120 degrees."""
+        bad = ~self.is_good
+        if bad.any():
+            for column in (self.voltage, self.angle, self.loading, self.branch_kw, self.source_kw, self.losses_w):
+                column[bad] = np.nan
+        voltage, angle = self.voltage, self.angle
+        if voltage.shape[2] == 1:
+            voltage = np.broadcast_to(voltage, (*voltage.shape[:2], 3))
+            angle = angle + PHASE_ANGLES
+        return FlowBatch(
+            voltage_pu=voltage,
+            loading_share=self.loading,
+            source_kw=self.source_kw,
+            losses_kw=self.losses_w / 1e3,
+            served_kw=self.served_kw,
+            has_converged=self.is_good,
+            failures=tuple(self.failures),
+            voltage_angle=angle if angle.shape[1] == voltage.shape[1] else None,
+            branch_kw=self.branch_kw if self.branch_kw.shape[1] == self.loading.shape[1] else None,
+        )
 
 
 def voltage_unbalance_share(voltage_pu: np.ndarray, voltage_angle: np.ndarray) -> np.ndarray:

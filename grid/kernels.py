@@ -74,6 +74,41 @@ def highest_share(
 
 
 @njit(cache=True)
+def scatter_columns(values: np.ndarray, out: np.ndarray, columns: np.ndarray) -> None:
+    """Write ``values[t, k]`` to ``out[t, columns[k]]``."""
+    for t in range(values.shape[0]):
+        for k in range(values.shape[1]):
+            out[t, columns[k]] = values[t, k]
+
+
+@njit(cache=True)
+def branch_power(
+    p_from: np.ndarray, p_to: np.ndarray, losses_w: np.ndarray, branch_kw: np.ndarray, columns: np.ndarray
+) -> None:
+    """Add what enters and does not leave to ``losses_w`` and write the power at the from side.
+
+    Parameters
+    ----------
+    p_from, p_to : ndarray, (n_steps, n_units, n_phases)
+        Power into the branch at both sides, W.
+    losses_w : ndarray, (n_steps,)
+        Added to in place.
+    branch_kw : ndarray, (n_steps, n_branches) or (n_steps, 0)
+        Written unless it has no columns.
+    """
+    for t in range(p_from.shape[0]):
+        for k in range(p_from.shape[1]):
+            into = 0.0
+            out = 0.0
+            for f in range(p_from.shape[2]):
+                into += p_from[t, k, f]
+                out += p_to[t, k, f]
+            losses_w[t] += into + out
+            if branch_kw.shape[1] > 0:
+                branch_kw[t, columns[k]] = into / 1000.0
+
+
+@njit(cache=True)
 def sequence_voltages(u_pu: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return |U1| and |U2| of phase voltages.
 
