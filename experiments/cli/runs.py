@@ -83,10 +83,9 @@ def show_summary(scenario: Scenario, result: RunResult) -> None:
     rows = [[name, number(result.kpis[name]), KPIS[name].unit, KPIS[name].meaning] for name in HEADLINES]
     show_table(f"{scenario.name}: {scenario.description}", ["figure", "value", "unit", "meaning"], rows, right=(1,))
     head = scenario.sections.scenario
+    days = f"{head.days} day{'s' if head.days > 1 else ''}"
     took = f"{result.manifest['simulation_s']:.1f} s of simulation"
-    out.print(
-        f"{head.days} day{'s' if head.days > 1 else ''}, seed {head.seed}, one simulated EV stands for {head.representation}; {took}"
-    )
+    out.print(f"{days}, seed {head.seed}, one simulated EV stands for {head.representation}; {took}")
     report_path = result.out / "report.html"
     out.print(f"all {len(KPIS)} figures: {result.out / 'kpis.json'}", soft_wrap=True)
     out.print(f"report: {report_path}" if report_path.is_file() else f"results: {result.out}", soft_wrap=True)
