@@ -1,0 +1,133 @@
+"""CPO: reconciles the aggregator's signal with the limits of sites and steers the charging points."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.fleet.strategies.allocation import allocate
+from agents.fleet.tables import ChargingPoints
+from agents.links import Links
+from agents.messages import (
+    ChargeRates,
+    ChargingPreferenceToCpo,
+    DriverWishAtStation,
+    MeterValues,
+    PriceEffectToAggregator,
+    PriceEffectToDriver,
+    SessionEnded,
+    SessionOffer,
+    SessionStarted,
+    SmartChargingSignal,
+    StationLimit,
+    SteeringNotice,
+)
+from agents.role import Role
+
+
+class CPO(Role):
+    """Charge point operator of all points.
+
+    Parameters
+    ----------
+    points : ChargingPoints
+        Its stations, as built.
+    site_kw : float array, shape (n_sites,)
+        Capacity of each site's connection that charging may use.
+    sharing_rule : str
+        Rule of :func:`agents.fleet.strategies.allocation.allocate` when a site is short.
+    """
+
+    role: ClassVar[str] = "cpo"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        points: ChargingPoints,
+        site_kw: np.ndarray,
+        sharing_rule: str = "least_laxity",
+    ) -> None:
+        super().__init__(model, party, links)
+        n = len(points.rows)
+        self.points, self.site_kw, self.sharing_rule = points, site_kw, sharing_rule
+        self.session_at = np.full(n, -1, dtype=np.int64)
+        self.max_kw = np.zeros(n)
+        self.min_kw = np.zeros(n)
+        self.charge_now = np.zeros(n, dtype=bool)
+        self.target_kw = np.full(n, np.inf)
+        self.wants_now: set[int] = set()
+
+    def pass_on_sessions(self) -> None:
+        """Tell the aggregator of sessions that began, with preferences (CPO-6, CPO-7, CPO-8)."""
+        for wish in [*self.knowledge.take(DriverWishAtStation), *self.knowledge.take(ChargingPreferenceToCpo)]:
+            self.wants_now.update(wish.session_row[wish.is_override].tolist())
+        for new in self.knowledge.take(SessionStarted):
+            now = np.array([int(row) in self.wants_now for row in new.session_row])
+            cp = new.cp_row
+            self.session_at[cp], self.max_kw[cp], self.min_kw[cp] = new.session_row, new.max_kw, new.min_kw
+            self.charge_now[cp], self.target_kw[cp] = now, np.inf
+            self.send(
+                SessionOffer(
+                    new.session_row, cp, new.arrival_min, new.max_kw, new.min_kw, new.max_discharge_kw,
+                    new.soc_kwh, new.capacity_kwh, new.departure_min, new.desired_kwh, now,
+                )
+            )  # fmt: skip
+
+    def steer(self, period: int) -> None:
+        """Merge the aggregator's targets with site limits and send set-points (CPO-1 to CPO-4)."""
+        for signal in self.knowledge.take(SmartChargingSignal):
+            self.target_kw[signal.cp_row] = signal.target_kw
+        busy = np.flatnonzero(self.session_at >= 0)
+        asked = np.where(self.charge_now[busy], self.max_kw[busy], np.minimum(self.target_kw[busy], self.max_kw[busy]))
+        limit = np.full(len(self.points.rows), np.inf)
+        limit[busy] = self._share(busy, asked, period)
+        fallback = self.points.max_kw.astype(np.float64)
+        self.send(StationLimit(np.arange(len(limit)), limit, np.minimum(fallback, self._even_share_kw(fallback))))
+
+    def _share(self, busy: np.ndarray, asked: np.ndarray, period: int) -> np.ndarray:
+        """Let sites that would exceed their connection share it; others get what was asked."""
+        site = self.points.site[busy]
+        total = np.bincount(site, weights=np.maximum(asked, 0.0), minlength=len(self.site_kw))
+        short = total > self.site_kw
+        if not short.any():
+            return asked
+        rows = np.flatnonzero(short[site])
+        shared = asked.copy()
+        shared[rows] = allocate(
+            asked[rows],
+            self.min_kw[busy][rows],
+            self.site_kw,
+            self.sharing_rule,
+            site=site[rows],
+            priority=self.charge_now[busy][rows].astype(np.float64),
+            laxity_h=np.zeros(len(rows)),
+            turn=period,
+        )
+        return shared
+
+    def _even_share_kw(self, rating_kw: np.ndarray) -> np.ndarray:
+        """Power of each point when all points of its site charge at once: safe without communication."""
+        total = np.bincount(self.points.site, weights=rating_kw, minlength=len(self.site_kw))
+        return (rating_kw * np.minimum(1.0, self.site_kw / np.maximum(total, 1e-9))[self.points.site]).astype(float)
+
+    def report(self) -> None:
+        """Pass meter values and ended sessions to the aggregator (CPO-12)."""
+        ended = self.knowledge.take(SessionEnded)
+        gone = np.concatenate([e.session_row for e in ended]) if ended else np.zeros(0, dtype=np.int64)
+        for e in ended:
+            same = self.session_at[e.cp_row] == e.session_row
+            self.session_at[e.cp_row[same]] = -1
+            self.charge_now[e.cp_row[same]] = False
+        for rates in self.knowledge.take(MeterValues):
+            self.send(ChargeRates(rates.cp_row, rates.power_kw, gone))
+
+    def tell_price_effect(self, session_row: np.ndarray, saving_eur: np.ndarray) -> None:
+        """Tell driver, EMSP and aggregator what steering did to the price (CPO-9 to CPO-11, CPO-13)."""
+        if len(session_row):
+            self.send(PriceEffectToDriver(session_row, saving_eur))
+            self.send(SteeringNotice(session_row, saving_eur))
+            self.send(PriceEffectToAggregator(session_row, saving_eur))

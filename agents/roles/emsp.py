@@ -1,0 +1,31 @@
+"""EMSP: the driver's counterpart; passes preferences on and tells the driver what happens."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from agents.messages import (
+    ChargingPreference,
+    ChargingPreferenceToCpo,
+    DriverInformation,
+    DriverWish,
+    SteeringNotice,
+)
+from agents.role import Role
+
+
+class EMSP(Role):
+    """E-mobility service provider of all drivers."""
+
+    role: ClassVar[str] = "emsp"
+
+    def pass_on_wishes(self) -> None:
+        """Tell aggregator and CPO what drivers want (EMSP-3, EMSP-4, EMSP-5)."""
+        for wish in self.knowledge.take(DriverWish):
+            self.send(ChargingPreference(wish.session_row, wish.departure_min, wish.desired_kwh, wish.is_override))
+            self.send(ChargingPreferenceToCpo(wish.session_row, wish.is_override))
+
+    def inform_drivers(self) -> None:
+        """Tell drivers how their session was steered and what it saved (EMSP-1, EMSP-2, EMSP-6)."""
+        for notice in self.knowledge.take(SteeringNotice):
+            self.send(DriverInformation(notice.session_row, notice.saving_eur))
