@@ -205,6 +205,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/levers.md": levers_page,
     "docs/scenario.md": scenario_page,
     "docs/calendar.md": calendar_page,
+    "docs/roles.md": roles_page,
 }
 """Generated files by path from the project's root."""
 

@@ -105,6 +105,15 @@ def test_calendar_follows_the_levers_of_the_scenario():
     assert times == ["start - 90 min", "start - 60 min", "start - 5 min"]
 
 
+def test_roles_and_their_coverage():
+    rows = json.loads(runner.invoke(app, ["roles", "--json"]).stdout)
+    assert {"id": "CPO-1", "role": "cpo", "function": "receive smart-charging signals from the aggregator"} in rows
+    assert len({r["id"] for r in rows}) == len(rows) > 60
+    covered = {r["id"]: r for r in json.loads(runner.invoke(app, ["roles", "--coverage", "--json"]).stdout)}
+    assert "agents/messages.py" in covered["EV-3"]["code"]
+    assert "with code" in runner.invoke(app, ["roles", "--coverage"]).stdout
+
+
 def test_report_needs_a_run(tmp_path):
     found = runner.invoke(app, ["report", str(tmp_path)])
     assert found.exit_code == 2

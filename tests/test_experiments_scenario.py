@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from datetime import date
 from pathlib import Path
@@ -346,3 +347,30 @@ def test_dutch_prices_of_2025_quarter_by_quarter(first_day, n):
     first = day - np.timedelta64(offset * 60, "m")
     assert price[0] == float(lines[f"{first}:00Z"])
     assert price[5] == float(lines[f"{first + np.timedelta64(75, 'm')}:00Z"])
+
+
+# --- the user's own grid
+
+
+def test_grid_files_are_read_and_checked_at_the_door(tmp_path):
+    from grid.files import write_grid
+    from grid.generator import dutch_town
+    from grid.parameters import GridParameters
+
+    town = dutch_town(GridParameters(homes=20, lv_areas=1), np.random.default_rng(1))
+    write_grid(town, tmp_path / "town.json")
+    path = write(tmp_path, '[scenario]\nname = "x"\nbase = "small"\n[grid]\nfile = "town.json"')
+    scenario = read_scenario(path)
+    assert scenario.to_settings().grid.file == str(tmp_path / "town.json")
+    assert scenario.digest() != read_scenario("small").digest()
+    text = (tmp_path / "town.json").read_text()
+    (tmp_path / "town.json").write_text(text[: len(text) // 2])
+    assert "not a JSON file" in faults_of(path)["grid.file"]
+
+
+def test_a_grid_that_is_not_connected_is_refused(tmp_path):
+    nodes: list[dict[str, object]] = [{"id": n, "u_rated": 400.0, "level": "lv"} for n in "ab"]
+    nodes[0]["u_ref"] = 1.0
+    (tmp_path / "town.json").write_text(json.dumps({"nodes": nodes, "edges": [], "multigraph": True}))
+    path = write(tmp_path, '[scenario]\nname = "x"\nbase = "small"\n[grid]\nfile = "town.json"')
+    assert faults_of(path) == {"grid.file": "town.json: node b: isolated, no chain of branches leads to the source a"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,8 @@ def from_raw(
     sections, faults = sections_of(raw, file)
     series, wrong = _series_of(sections, path) if known_series is None else (known_series, [])
     faults += wrong
-    grid = sections.get("grid")
-    if grid is not None and grid.file is not None and not (path.parent / grid.file).is_file():
-        faults.append(Fault(file, "grid.file", f"no such file: {path.parent / grid.file}"))
+    if "grid" in sections and sections["grid"].file is not None:
+        faults += [Fault(file, "grid.file", text) for text in grid_file_faults(path.parent / sections["grid"].file)]
     if faults:
         raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
     checked = ScenarioFile.model_construct(**sections)
@@ -101,6 +101,27 @@ def _series_of(sections: Mapping[str, Any], path: Path) -> tuple[dict[str, np.nd
         if values is not None:
             found[kind] = values
     return found, faults
+
+
+def grid_file_faults(path: Path) -> tuple[str, ...]:
+    """What is wrong with a grid file, a line each: missing, unreadable, not connected, impossible values."""
+    if not path.is_file():
+        return (f"no such file: {path}",)
+    return _grid_faults_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _grid_faults_once(path: Path, changed_ns: int) -> tuple[str, ...]:
+    """The checks of a file's content, done once as long as the file does not change."""
+    from grid.files import read_grid
+
+    try:
+        read_grid(path)
+    except ValueError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        found = lines[1:] if len(lines) > 1 and lines[0].endswith(":") else lines
+        return tuple(line if path.name in line else f"{path.name}: {line}" for line in found)
+    return ()
 
 
 def find(source: str | Path) -> Path:

@@ -89,6 +89,9 @@ class Scenario:
         plain["series"] = {k: v for k, v in plain["series"].items() if v is not None}
         for kind, values in self.series.items():
             plain["series"][kind]["sha256"] = hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
+        if self.sections.grid.file is not None:
+            content = (self.path.parent / self.sections.grid.file).read_bytes()
+            plain["grid"]["file_sha256"] = hashlib.sha256(content).hexdigest()
         return plain
 
     def digest(self) -> str:
@@ -97,6 +100,7 @@ class Scenario:
         for label in ("name", "description", "seed"):
             plain["scenario"].pop(label)
         plain.pop("output")
+        plain["grid"].pop("file")
         for spec in plain["series"].values():
             spec.pop("file")
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
