@@ -63,8 +63,10 @@ class CPO(Role):
 
     def pass_on_sessions(self) -> None:
         """Tell the aggregator of sessions that began, with preferences (CPO-6, CPO-7, CPO-8)."""
-        for wish in [*self.knowledge.take(DriverWishAtStation), *self.knowledge.take(ChargingPreferenceToCpo)]:
+        for wish in self.knowledge.take(DriverWishAtStation):
             self.wants_now.update(wish.session_row[wish.is_override].tolist())
+        for passed_on in self.knowledge.take(ChargingPreferenceToCpo):
+            self.wants_now.update(passed_on.session_row[passed_on.is_override].tolist())
         for new in self.knowledge.take(SessionStarted):
             now = np.array([int(row) in self.wants_now for row in new.session_row])
             cp = new.cp_row
