@@ -16,6 +16,7 @@ import numpy as np
 
 from agents.fleet import physics
 from agents.fleet.behaviour import build_fleet
+from agents.fleet.gap import gap_to_optimum
 from agents.fleet.kernels import run_week
 from agents.fleet.spec import FleetSpec
 from agents.fleet.state import initial_state
@@ -58,15 +59,30 @@ def kernel_seconds(fleet: Fleet, mode: str, repeats: int = 3) -> list[float]:
 def loop_seconds(fleet: Fleet, name: str = "price_optimal_v1g", ahead: int = 144) -> float:
     """Seconds of the week period by period, planning each car on arrival, as the main loop does."""
     state, price = initial_state(fleet), prices()
-    plan = np.zeros((fleet.n_points, WEEK.n_periods + ahead))
+    plan = np.zeros((WEEK.n_periods + ahead, fleet.n_points))
     start = time.perf_counter()
     for period in range(WEEK.n_periods):
         new = physics.plug_in(fleet, state, period)
         if len(new):
             view = session_view(fleet, state, period, new)
-            plan[view.cp_row, period : period + ahead] = STRATEGIES[name](view, Signal(price[period : period + ahead]))
-        physics.step(fleet, state, period, plan[:, period])
+            power = STRATEGIES[name](view, Signal(price[period : period + ahead]))
+            plan[period : period + ahead, view.cp_row] = power.T
+        physics.step(fleet, state, period, plan[period])
     return time.perf_counter() - start
+
+
+def gap_seconds(n_points: int = 1000) -> dict[str, float]:
+    """Seconds to report the gap to the optimum of 1,000 EV-weeks, without and under a shared limit."""
+    fleet, state = home_fleet(n_points), initial_state(home_fleet(n_points))
+    group, limit = np.arange(n_points) // POINTS_PER_LIMIT, np.full(n_points // POINTS_PER_LIMIT, LIMIT_KW)
+    week = run_week(fleet, state, "price_optimal_v1g", prices(), group=group, group_limit_kw=LIMIT_KW)
+    figures = {}
+    for name, share in (("free", None), ("limited", group)):
+        start = time.perf_counter()
+        gap = gap_to_optimum(fleet, state, week.power_kw, prices(), group=share, group_limit_kw=limit)
+        figures[f"gap_{name}_{n_points}_ev_weeks_s"] = time.perf_counter() - start
+        figures[f"gap_{name}_percent"] = 100.0 * gap.gap_share
+    return figures
 
 
 def measure(sizes: tuple[int, ...] = (1000, 10_000, 100_000)) -> dict[str, float]:
@@ -87,8 +103,9 @@ def measure(sizes: tuple[int, ...] = (1000, 10_000, 100_000)) -> dict[str, float
     figures["sessions_per_point"] = len(fleet.sessions) / fleet.n_points
     figures["memory_bytes_per_point"] = (fleet.nbytes() + state.nbytes() - results) / fleet.n_points + kernel_extra
     fleet = home_fleet(5000)
-    loop_seconds(fleet)
-    figures["main_loop_5000_points_million_ev_steps_per_s"] = 5000 * WEEK.n_periods / 1e6 / loop_seconds(fleet)
+    loops = [loop_seconds(fleet) for _ in range(4)][1:]
+    figures["main_loop_5000_points_million_ev_steps_per_s"] = 5000 * WEEK.n_periods / 1e6 / statistics.median(loops)
+    figures.update(gap_seconds())
     figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
 

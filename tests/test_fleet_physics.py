@@ -14,6 +14,8 @@ from agents.fleet.charging import (
     discharge,
     efficiency,
     efficiency_array,
+    minutes_to,
+    minutes_to_array,
     ratings,
     ratings_array,
 )
@@ -105,6 +107,20 @@ def test_ratings_and_their_numpy_twin_agree(phases, ampere, least, dc_kw, point_
     args = (phases, ampere, least, dc_kw, point_kw, socket, is_dc)
     twin = ratings_array(*(np.array([a]) for a in args))
     np.testing.assert_allclose(ratings(*args), [column[0] for column in twin], rtol=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.0, 60.0), st.floats(1.0, 60.0), st.sampled_from([1, 3]), st.booleans())
+def test_minutes_to_full_is_what_charging_takes_and_has_a_twin(battery, stop, n, is_dc):
+    high, low = (120.0, 1.0) if is_dc else (3.68 * n, 1.38 * n)
+    minutes = minutes_to(battery, stop, 60.0, high, low, n, 1.0, is_dc)
+    arrays = (np.array([x]) for x in (battery, stop, 60.0, high, low, n, 1.0, is_dc))
+    assert minutes_to_array(*arrays)[0] == pytest.approx(minutes, rel=1e-9, abs=1e-9)
+    if battery < stop:
+        after, _ = charge(battery, stop, 60.0, high, high, low, n, 1.0, is_dc, minutes + 1e-9)
+        assert after == pytest.approx(stop)
+        short, _ = charge(battery, stop, 60.0, high, high, low, n, 1.0, is_dc, 0.9 * minutes)
+        assert short < stop
 
 
 def test_ac_tapers_only_near_full_and_ends_full():

@@ -9,6 +9,7 @@ from scipy.optimize import linprog
 
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.strategies.envelope import disaggregate, envelope, plan_envelope
+from agents.fleet.strategies.filling import fill_in_order, fill_in_order_plain
 from agents.fleet.view import SessionView, Signal, available_share
 
 T = 96
@@ -122,6 +123,17 @@ def test_v1g_costs_what_the_linear_program_costs(seed):
     reference = v1g_reference(view, signal.price_eur_per_kwh)
     assert abs(cost - reference) <= 1e-4 * abs(reference)
     np.testing.assert_allclose(stored(view, plan).sum(axis=1), view.energy_needed_kwh, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("least", [False, True])
+def test_filling_and_its_numpy_twin_agree(seed, least):
+    view = random_view(seed, 80, least=least)
+    view = SessionView(**{**view.__dict__, "taper_kwh": np.random.default_rng(seed).uniform(0, 2, 80)})
+    signal = random_signal(seed)
+    np.testing.assert_allclose(
+        fill_in_order(view, signal.prices(80), signal), fill_in_order_plain(view, signal.prices(80), signal), atol=1e-9
+    )
 
 
 def test_the_six_ampere_minimum_costs_v1g_little():

@@ -156,6 +156,28 @@ def minutes_to(
 
 
 @njit(cache=True)
+def rate_stays(cars: np.ndarray, points: np.ndarray, stays: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Ratings of sessions, float64[5, n]: phases, highest and lowest kW, efficiency at the highest, taper in kWh.
+
+    The last is the energy that full power would bring in the extra time the taper takes.
+    """
+    out = np.zeros((5, len(rows)))
+    for k in range(len(rows)):
+        stay = stays[rows[k]]
+        car, point = cars[stay.ev_row], points[stay.cp_row]
+        n, high, low = ratings(car.phases, car.ac_a, car.min_a, car.dc_kw, point.max_kw, point.phases, point.is_dc)
+        if n == 0:
+            continue
+        factor, stop, full = car.efficiency_pu, stay.desired_kwh, car.capacity_kwh
+        eta = efficiency(high, n, factor, point.is_dc)
+        start = min(0.5 * full, stop)
+        minutes = minutes_to(start, stop, full, high, low, n, factor, point.is_dc)
+        out[0, k], out[1, k], out[2, k], out[3, k] = n, high, low, eta
+        out[4, k] = max(minutes / 60.0 * high * eta - (stop - start), 0.0)
+    return out
+
+
+@njit(cache=True)
 def discharge(
     battery_kwh: float, floor_kwh: float, power_kw: float, n_phases: int, factor: float, is_dc: bool, minutes: float
 ) -> tuple[float, float]:

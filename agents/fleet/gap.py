@@ -120,6 +120,8 @@ def _program(st: _Stays, rows: np.ndarray, price: np.ndarray, limit_kwh: np.ndar
     """One program of some sessions under a limit per period, solved by HiGHS; need that cannot be met is free."""
     import highspy
 
+    from markets.day_ahead.solver import QuietHighs
+
     need = np.maximum(st.final_kwh - st.start_kwh, 0.0)[rows] / np.maximum(st.eta[rows], 1e-9)
     most = st.high_kw[rows, None] * st.hours[rows]
     need = np.minimum(need, most.sum(axis=1))
@@ -146,8 +148,7 @@ def _program(st: _Stays, rows: np.ndarray, price: np.ndarray, limit_kwh: np.ndar
     model.a_matrix_.start_ = np.searchsorted(entries[by_column], np.arange(n + len(rows) + 1)).astype(np.int32)
     model.a_matrix_.index_ = into[by_column].astype(np.int32)
     model.a_matrix_.value_ = np.ones(len(into))
-    solver = highspy.Highs()
-    solver.silent()
+    solver = QuietHighs()
     solver.passModel(model)
     solver.run()
     missing = np.array(solver.getSolution().col_value)[n:]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 
-from agents.fleet.behaviour import rated
-from agents.fleet.charging import minutes_to_array
+from agents.fleet.charging import rate_stays
 from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
 
@@ -171,11 +171,20 @@ class Signal:
 
 def available_share(view: SessionView, n_ahead: int) -> np.ndarray:
     """Share of each coming period that each car is there, float64[n_sessions, n_ahead]."""
-    ahead = np.arange(n_ahead)[None, :]
-    first, last = view.arrival_period[:, None], view.departure_period[:, None] - 1
-    share = ((ahead >= first) & (ahead <= last)).astype(np.float64)
-    share = np.where(ahead == last, np.minimum(share, view.last_share[:, None]), share)
-    return np.where(ahead == first, np.minimum(share, view.first_share[:, None]), share)
+    return _shares(view.arrival_period, view.departure_period, view.first_share, view.last_share, n_ahead)
+
+
+@njit(cache=True)
+def _shares(first: np.ndarray, end: np.ndarray, first_share: np.ndarray, last_share: np.ndarray, n: int) -> np.ndarray:
+    share = np.zeros((len(first), n))
+    for i in range(len(first)):
+        share[i, first[i] : end[i]] = 1.0
+        if end[i] > first[i]:
+            if end[i] <= n:
+                share[i, end[i] - 1] = last_share[i]
+            if first[i] < n:
+                share[i, first[i]] = min(share[i, first[i]], first_share[i])
+    return share
 
 
 def session_view(
@@ -216,7 +225,7 @@ def session_view(
     rows = state.active_sessions.copy() if sessions is None else np.asarray(sessions)
     s, v, p = fleet.sessions, fleet.vehicles, fleet.points
     ev, cp = s.ev_row[rows], s.cp_row[rows]
-    phases, high, low, eta = rated(v, p, ev, cp)
+    phases, high, low, eta, taper = rate_stays(v.rows, p.rows, s.rows, rows)
     step_min = round(period_h * 60.0, 9)
     now_min = period * step_min
     leave = _believed_departure(fleet, rows, knows_departure, assumed_stay_h, now_min + step_min)
@@ -231,7 +240,7 @@ def session_view(
         cp_row=cp,
         energy_now_kwh=battery,
         energy_needed_kwh=needed,
-        taper_kwh=_taper_kwh(fleet, rows, phases, high, low, eta),
+        taper_kwh=taper,
         capacity_kwh=s.desired_kwh[rows].astype(np.float64),
         reserve_kwh=v.reserve_share[ev] * v.capacity_kwh[ev],
         max_kw=high,
@@ -247,19 +256,6 @@ def session_view(
         must_charge=s.is_override[rows] | v.is_opt_out[ev] | (below & np.asarray(knows_soc)),
         site=p.site[cp],
     )
-
-
-def _taper_kwh(
-    fleet: Fleet, rows: np.ndarray, phases: np.ndarray, high: np.ndarray, low: np.ndarray, eta: np.ndarray
-) -> np.ndarray:
-    """Energy that full power would bring in the extra time that the taper takes."""
-    s, v = fleet.sessions, fleet.vehicles
-    ev = s.ev_row[rows]
-    stop = s.desired_kwh[rows]
-    is_dc = fleet.points.is_dc[s.cp_row[rows]]
-    from_kwh = np.minimum(0.5 * v.capacity_kwh[ev], stop)
-    minutes = minutes_to_array(from_kwh, stop, v.capacity_kwh[ev], high, low, phases, v.efficiency_pu[ev], is_dc)
-    return np.maximum(minutes / 60.0 * high * eta - (stop - from_kwh), 0.0)
 
 
 def _believed_departure(

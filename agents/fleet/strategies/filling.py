@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from agents.fleet.view import SessionView, Signal, available_share
 
@@ -13,12 +14,40 @@ def full_period_kwh(view: SessionView, signal: Signal) -> np.ndarray:
     return per_hour * available_share(view, signal.n_ahead) * signal.period_h
 
 
+@njit(cache=True)
+def _fill(
+    rank: np.ndarray, slots: np.ndarray, wanted: np.ndarray, max_kw: np.ndarray, min_kw: np.ndarray, plan: np.ndarray
+) -> None:
+    """Fill each row's slots from the lowest rank on; a last share below the minimum borrows from the one before."""
+    for i in range(len(wanted)):
+        left = wanted[i]
+        if left <= 0.0 or max_kw[i] <= 0.0:
+            continue
+        there = np.flatnonzero(slots[i] > 0.0)
+        order = there[np.argsort(rank[i][there], kind="mergesort")]
+        least = min_kw[i] / max_kw[i]
+        previous = -1
+        for t in order:
+            slot = slots[i, t]
+            share = min(left / slot, 1.0)
+            left -= share * slot
+            if left <= 1e-12 and share < least - 1e-12:
+                if previous >= 0:
+                    moved = (least - share) * slot / slots[i, previous]
+                    plan[i, previous] = max(plan[i, previous] - moved * max_kw[i], min_kw[i])
+                share = least
+            plan[i, t] = share * max_kw[i]
+            previous = t
+            if left <= 1e-12:
+                break
+
+
 def fill_in_order(view: SessionView, rank: np.ndarray, signal: Signal) -> np.ndarray:
     """Full power in the periods of lowest rank until the need is met; the last one gets what remains.
 
     For equal efficiency at all powers this is the optimum of the linear program with the ranks as prices: a
     fractional knapsack. A remainder below the car's minimum is made possible by taking the difference from the next
-    cheapest period; a need below one period's minimum is planned at the minimum, and the point stops at the target.
+    cheapest period; a need below one period's minimum is planned at the minimum, and the car stops when full.
 
     Parameters
     ----------
@@ -34,12 +63,24 @@ def fill_in_order(view: SessionView, rank: np.ndarray, signal: Signal) -> np.nda
     float array, shape (n_sessions, n_ahead)
         Power at the meter while the car is there, kW.
     """
+    plan = np.zeros((len(view), signal.n_ahead))
+    slots = full_period_kwh(view, signal)
+    _fill(np.ascontiguousarray(rank, dtype=np.float64), slots, _wanted(view), view.max_kw, view.min_kw, plan)
+    return plan
+
+
+def _wanted(view: SessionView) -> np.ndarray:
+    """Energy to reserve: the need and, if there is any, the time the taper takes."""
+    return view.energy_needed_kwh + np.where(view.energy_needed_kwh > 0.0, view.taper_kwh, 0.0)
+
+
+def fill_in_order_plain(view: SessionView, rank: np.ndarray, signal: Signal) -> np.ndarray:
+    """NumPy twin of :func:`fill_in_order`."""
     slots = full_period_kwh(view, signal)
     order = np.argsort(np.where(slots > 0.0, rank, np.inf), axis=1, kind="stable")
     sorted_slots = np.take_along_axis(slots, order, axis=1)
     before = np.cumsum(sorted_slots, axis=1) - sorted_slots
-    wanted = view.energy_needed_kwh + np.where(view.energy_needed_kwh > 0.0, view.taper_kwh, 0.0)
-    taken = np.clip(wanted[:, None] - before, 0.0, sorted_slots)
+    taken = np.clip(_wanted(view)[:, None] - before, 0.0, sorted_slots)
     share = np.divide(taken, sorted_slots, out=np.zeros_like(taken), where=sorted_slots > 0.0)
     _respect_minimum(view, share, sorted_slots)
     plan = np.zeros_like(share)
