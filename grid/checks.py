@@ -22,12 +22,18 @@ CURRENT_DRAWN_KW = 100e3
 """No connection of a distribution grid is larger (100 MW)."""
 
 
+def shape_faults(graph: nx.Graph) -> list[str]:
+    """Refuse graphs of another class; nothing else can be said about them."""
+    name = type(graph).__name__
+    if not isinstance(graph, nx.Graph) or not graph.is_multigraph():
+        return [f"grid: {name} given; a networkx.MultiGraph is needed (nx.Graph merges parallel cables)"]
+    if graph.is_directed():
+        return [f"grid: {name} is directed; a networkx.MultiGraph is needed (a and b of a branch hold its direction)"]
+    return []
+
+
 def graph_faults(graph: nx.MultiGraph) -> list[str]:
     """List all faults of a completed graph: nodes, branches, sources and isolated nodes."""
-    if not isinstance(graph, nx.MultiGraph) or graph.is_directed():
-        return [
-            f"grid: {type(graph).__name__} given; a networkx.MultiGraph is needed (nx.Graph merges parallel cables)"
-        ]
     faults = [fault for node, data in graph.nodes(data=True) for fault in _node_faults(node, data)]
     faults += _source_faults(graph)
     keys = Counter(str(key) for _, _, key in graph.edges(keys=True))

@@ -16,7 +16,7 @@ import networkx as nx
 from grid.arrays import GridArrays, compile_arrays
 from grid.attributes import PARAMETERS, REQUIRED, SOURCE_DEFAULTS, ZERO_SEQUENCE_FACTORS, level_of
 from grid.cables import CABLES, TRANSFORMERS
-from grid.checks import connection_faults, graph_faults, type_faults
+from grid.checks import connection_faults, graph_faults, shape_faults, type_faults
 from grid.connections import ConnectionTable, connection_table, empty_connections
 
 
@@ -44,7 +44,7 @@ class Grid:
     name: str = "grid"
 
     def __post_init__(self) -> None:
-        faults = type_faults(self.graph) if isinstance(self.graph, nx.MultiGraph) else graph_faults(self.graph)
+        faults = shape_faults(self.graph) or type_faults(self.graph)
         if not faults:
             graph = complete_graph(self.graph)
             faults = graph_faults(graph) + connection_faults(self.connections, len(graph))
