@@ -1,16 +1,20 @@
 """The day-ahead auction (SDAC rules): curve and block orders, one price per market time unit."""
 
 from markets.day_ahead.admission import RULES, AuctionTerms, Rejection
-from markets.day_ahead.clearing import DayAheadClearing, clear, hourly_index
+from markets.day_ahead.clearing import DayAheadClearing, ParadoxicalRejection, clear, hourly_index
 from markets.day_ahead.elastic import neighbour_orders, portfolio_orders
+from markets.day_ahead.families import BlockLimits, BlockSearch
 from markets.day_ahead.orders import BlockOrder, CurveOrders
 
 __all__ = [
     "RULES",
     "AuctionTerms",
+    "BlockLimits",
     "BlockOrder",
+    "BlockSearch",
     "CurveOrders",
     "DayAheadClearing",
+    "ParadoxicalRejection",
     "Rejection",
     "clear",
     "hourly_index",

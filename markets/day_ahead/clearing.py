@@ -8,7 +8,8 @@ of prices that still clear (rules: SDAC/EUPHEMIA public description).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,17 @@ from markets.day_ahead.admission import (
     rejections_of,
     round_half_away,
 )
-from markets.day_ahead.crossing import Book, Crossing, accept, cross, group
+from markets.day_ahead.crossing import Book, Interval, accepted_mw, cross, volumes
+from markets.day_ahead.families import BlockLimits, BlockSearch, BlockTable
 from markets.day_ahead.orders import BlockOrder, CurveOrders
-from markets.day_ahead.rounding import round_groups
+from markets.day_ahead.rounding import on_step
+
+
+class ParadoxicalRejection(NamedTuple):
+    """A rejected block that would have gained at the clearing prices, and how much, in euros."""
+
+    block: int
+    missed_surplus_eur: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,10 @@ class DayAheadClearing:
         Share of the price-taking power (bid at the limit that the price has reached) that goes unserved.
     rejections : tuple of Rejection
         Refused orders with the rule each one broke.
+    paradoxically_rejected : tuple of ParadoxicalRejection
+        Blocks that the prices would have paid but whose acceptance would have moved the prices against them or others.
+    block_search : BlockSearch or None
+        How the blocks were chosen, with the proven gap; None without blocks.
     """
 
     price_eur_per_mwh: np.ndarray
@@ -62,6 +75,8 @@ class DayAheadClearing:
     welfare_eur: float
     curtailment_share: np.ndarray
     rejections: tuple[Rejection, ...]
+    paradoxically_rejected: tuple[ParadoxicalRejection, ...] = ()
+    block_search: BlockSearch | None = None
 
     @property
     def is_traded(self) -> np.ndarray:
@@ -82,6 +97,8 @@ def clear(
     mtu_h: float = 0.25,
     volume_max_mw: float = 1e6,
     is_open: np.ndarray | None = None,
+    block_time_limit_s: float = 60.0,
+    block_gap_eur: float = 0.001,
 ) -> DayAheadClearing:
     """Clear the auction.
 
@@ -93,6 +110,10 @@ def clear(
         Block orders.
     n_mtu, price_min_eur_per_mwh, price_max_eur_per_mwh, tick_eur_per_mwh, volume_step_mw, mtu_h, volume_max_mw, is_open
         As in :class:`AuctionTerms`. Closed MTUs refuse every order.
+    block_time_limit_s : float
+        Time for the choice of blocks; the best choice so far is taken when it runs out.
+    block_gap_eur : float
+        Difference in welfare that counts as none in that choice.
 
     Returns
     -------
@@ -116,24 +137,30 @@ def clear(
     )
     code, start_tick, end_tick = admit_curves(orders, terms)
     block_code = admit_blocks(blocks, terms)
-    book = Book(*group(code, orders.mtu, orders.is_buy, start_tick, end_tick, orders.quantity_mw, n_mtu))
-    crossing = cross(book, np.zeros(n_mtu), (terms.tick_min, terms.tick_max))
-    exact = accept(*book[1:5], crossing.at_tick, crossing.buy_share, crossing.sell_share)
-    accepted, volume = _on_step(book, exact, crossing, terms)
-    accepted_mw = np.zeros(len(orders))
-    accepted_mw[book.row] = accepted
-    return DayAheadClearing(
-        price_eur_per_mwh=_shown(round_half_away(crossing.at_tick), terms),
-        price_low_eur_per_mwh=_shown(crossing.low_tick, terms),
-        price_high_eur_per_mwh=_shown(crossing.high_tick, terms),
+    book = Book.of(orders, code, start_tick, end_tick, n_mtu)
+    table = BlockTable.of(blocks, block_code, n_mtu, mtu_h)
+    limits = BlockLimits(block_time_limit_s, block_gap_eur)
+    interval, ticks, share, search = _priced(book, table, terms, limits)
+    is_point = interval.low_tick == interval.high_tick
+    at = np.where(is_point, interval.low_tick, ticks)  # between two ticks, acceptance follows the exact crossing
+    traded = volumes(book, table.net_supply_mw(share), at)
+    accepted, block_mw, volume = on_step(book, table, share, accepted_mw(book, traded, at), traded.bought_mw, terms)
+    price = _shown(ticks, terms)
+    outcome = DayAheadClearing(
+        price_eur_per_mwh=price,
+        price_low_eur_per_mwh=_shown(interval.low_tick, terms),
+        price_high_eur_per_mwh=_shown(interval.high_tick, terms),
         volume_mw=volume,
-        accepted_mw=accepted_mw,
-        accepted_block_share=np.zeros(len(blocks)),
-        accepted_block_mw=np.zeros((len(blocks), n_mtu)),
-        welfare_eur=curve_welfare_eur(orders, accepted_mw, mtu_h),
-        curtailment_share=_curtailment(book, accepted, crossing, terms),
+        accepted_mw=_scattered(accepted, book.row, (len(orders),)),
+        accepted_block_share=_scattered(share, table.row, (len(blocks),)),
+        accepted_block_mw=_scattered(block_mw, table.row, (len(blocks), n_mtu)),
+        welfare_eur=0.0,
+        curtailment_share=_curtailment(book, accepted, ticks, terms),
         rejections=rejections_of(code) + rejections_of(block_code, is_block=True),
+        paradoxically_rejected=_paradoxical(table, share, price),
+        block_search=search,
     )
+    return replace(outcome, welfare_eur=_welfare_eur(orders, table, outcome))
 
 
 def hourly_index(price_eur_per_mwh: np.ndarray, *, mtu_h: float = 0.25) -> np.ndarray:
@@ -163,13 +190,24 @@ def hourly_index(price_eur_per_mwh: np.ndarray, *, mtu_h: float = 0.25) -> np.nd
     return round_half_away(price.reshape(-1, per_hour).mean(axis=1) * 100.0) / 100.0
 
 
-def curve_welfare_eur(orders: CurveOrders, accepted_mw: np.ndarray, mtu_h: float) -> float:
-    """Value to buyers minus cost of sellers of accepted curve orders, €; prices along a linear order are averaged."""
-    taken = accepted_mw > 0.0
-    accepted, quantity = accepted_mw[taken], orders.quantity_mw[taken]
-    first, last = orders.price_eur_per_mwh[taken], orders.end_price_eur_per_mwh[taken]
-    worth = accepted * (first + 0.5 * (last - first) * accepted / quantity)
-    return float(np.sum(np.where(orders.is_buy[taken], worth, -worth)) * mtu_h)
+def _priced(
+    book: Book, table: BlockTable, terms: AuctionTerms, limits: BlockLimits
+) -> tuple[Interval, np.ndarray, np.ndarray, BlockSearch | None]:
+    """Price intervals, prices in ticks, accepted block shares, and how these were found."""
+    if len(table):
+        from markets.day_ahead.selection import select_blocks  # loads the solver
+
+        chosen, search = select_blocks(book, table, terms, limits)
+        return chosen.interval, chosen.ticks, chosen.share, search
+    interval = cross(book, np.zeros(terms.n_mtu), (terms.tick_min, terms.tick_max))
+    return interval, round_half_away(0.5 * (interval.low_tick + interval.high_tick)), np.zeros(0), None
+
+
+def _scattered(values: np.ndarray, row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of admitted orders at the rows they were handed in; 0 elsewhere."""
+    result = np.zeros(shape)
+    result[row] = values
+    return result
 
 
 def _shown(ticks: np.ndarray, terms: AuctionTerms) -> np.ndarray:
@@ -177,21 +215,29 @@ def _shown(ticks: np.ndarray, terms: AuctionTerms) -> np.ndarray:
     return np.where(terms.open_mtu, terms.price_of(ticks), np.nan)
 
 
-def _on_step(book: Book, exact: np.ndarray, crossing: Crossing, terms: AuctionTerms) -> tuple[np.ndarray, np.ndarray]:
-    """Accepted power of the grouped orders on the volume step, and the traded volume of every MTU."""
-    step = terms.volume_step_mw
-    if step == 0.0:
-        return exact, crossing.bought_mw
-    total = np.repeat(round_half_away(crossing.bought_mw / step), 2).astype(np.int64)
-    steps = round_groups(exact, book.start, total, step)
-    return terms.volume_of(steps), terms.volume_of(total[::2].astype(np.float64))
+def _paradoxical(table: BlockTable, share: np.ndarray, price: np.ndarray) -> tuple[ParadoxicalRejection, ...]:
+    """Rejected blocks that would have gained at the prices."""
+    missed = table.missed_surplus_eur(share, table.surplus_eur(np.nan_to_num(price)))
+    found = ((int(table.row[k]), round(float(missed[k]), 6)) for k in np.flatnonzero(missed > 1e-6))
+    return tuple(ParadoxicalRejection(row, eur) for row, eur in sorted(found))
 
 
-def _curtailment(book: Book, accepted: np.ndarray, crossing: Crossing, terms: AuctionTerms) -> np.ndarray:
+def _welfare_eur(orders: CurveOrders, table: BlockTable, outcome: DayAheadClearing) -> float:
+    """Value to buyers minus cost of sellers of all that is accepted; prices along a linear order are averaged."""
+    taken = outcome.accepted_mw > 0.0
+    accepted, quantity = outcome.accepted_mw[taken], orders.quantity_mw[taken]
+    first, last = orders.price_eur_per_mwh[taken], orders.end_price_eur_per_mwh[taken]
+    worth = accepted * (first + 0.5 * (last - first) * accepted / quantity)
+    curves = np.sum(np.where(orders.is_buy[taken], worth, -worth))
+    delivered = np.sum(outcome.accepted_block_mw[table.row], axis=1) * np.where(table.is_buy, 1.0, -1.0)
+    return float((curves + np.sum(delivered * table.limit_eur_per_mwh)) * table.mtu_h)
+
+
+def _curtailment(book: Book, accepted: np.ndarray, ticks: np.ndarray, terms: AuctionTerms) -> np.ndarray:
     """Unserved share of the price-taking orders where the price has reached a limit."""
     share = np.zeros(terms.n_mtu)
     for side, limit in ((0, terms.tick_max), (1, terms.tick_min)):
-        for m in np.flatnonzero(crossing.at_tick == limit):
+        for m in np.flatnonzero(ticks == limit):
             group_rows = slice(book.start[2 * m + side], book.start[2 * m + side + 1])
             takes = book.start_tick[group_rows] == limit
             offered = float(np.sum(book.quantity_mw[group_rows][takes]))
