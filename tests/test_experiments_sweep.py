@@ -150,6 +150,9 @@ def test_seeds_depend_on_root_and_replication_only():
         ({"key": "regulation.iso15118_share"}, "lever.2.key", "already varied by lever.1"),
         ({"key": "regulation.grid_tariff", "values": None, "low": 0.0, "high": 1.0}, "lever.1", "no number"),
         ({"key": "scenario.seed", "values": [1, 2]}, "lever.1.key", "replications set the seed"),
+        ({"values": [1.0, 1]}, "lever.1.values", "holds a value twice"),
+        ({"key": "output.tables", "values": [["prices"]]}, "lever.1.key", "change no result"),
+        ({"key": "regulation.min_bid_mw", "low": 20.0, "high": 30.0, "values": None}, "regulation.min_bid_mw", "0.1"),
         ({"vals": [1]}, "lever.1.vals", "did you mean 'values'?"),
     ],
 )
@@ -178,6 +181,43 @@ def test_bad_sweeps(sweep, key, part):
     with pytest.raises(InputError) as caught:
         plan_of(text, "t.toml", text["sweep"]["scenario"])
     assert part in {f.key: f.text for f in caught.value.faults}[key]
+
+
+def faults_of(text):
+    with pytest.raises(InputError) as caught:
+        plan_of(text, "t.toml", "small")
+    return {f.key: f.text for f in caught.value.faults}
+
+
+def test_a_key_and_a_key_below_it_overlap():
+    levers = [{"key": "fleet.home", "values": [{"evs": 3}]}, {"key": "fleet.home.evs", "values": [1, 2]}]
+    text = {"sweep": {"name": "t", "scenario": "small"}, "lever": levers}
+    assert faults_of(text) == {"lever.2.key": "'fleet.home.evs' overlaps 'fleet.home' of lever.1"}
+
+
+def test_levers_that_contradict_each_other_in_some_point_are_refused():
+    levers = [
+        {"key": "regulation.absolute_signal_threshold_share", "values": [1.0, 1.3]},
+        {"key": "regulation.congestion_threshold_share", "values": [0.9, 1.1]},
+    ]
+    (found,) = faults_of({"sweep": {"name": "t", "scenario": "small"}, "lever": levers}).items()
+    assert found[0] == "regulation.absolute_signal_threshold_share"
+    assert "1.0 is below regulation.congestion_threshold_share = 1.1" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"system.gas_eur_per_mwh": 30.0}, "already varied by uncertainty.1"),
+        ({"scenario.seed": 3}, "replications set the seed"),
+        ({"fleet.home": {"evs": 3}, "fleet.home.evs": 4}, "overlaps 'fleet.home'"),
+        ({"regulation.min_bid": 0.1}, "did you mean 'min_bid_mw'?"),
+    ],
+)
+def test_bad_policies(values, part):
+    text = {"sweep": {"name": "t", "scenario": "small", "design": "list"}, "policy": [{"name": "a", "set": values}]}
+    text["uncertainty"] = [{"key": "system.gas_eur_per_mwh", "low": 20.0, "high": 60.0}]
+    assert part in " ".join(faults_of(text).values())
 
 
 def test_nothing_varied_is_no_design():
@@ -407,6 +447,56 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(tmp_path, monkeypatch):
     drive.resume(tmp_path / "s", conduct())
     drive.start(plan(), tmp_path / "clean", conduct())
     assert same_files(tmp_path / "s", tmp_path / "clean")
+
+
+def test_a_disk_that_is_full_at_the_start_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(value, path):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.sweep.folder.write_json", full)
+        with pytest.raises(FolderError, match="No space left on device; nothing was started"):
+            drive.start(plan(), tmp_path / "s", conduct())
+    assert not (tmp_path / "s").exists()
+    assert drive.start(plan(), tmp_path / "s", conduct()).n_new == 14
+
+
+def test_a_disk_that_is_full_at_the_end_loses_nothing(tmp_path, monkeypatch):
+    def full(table, path):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "experiments.sweep.folder.write_parquet",
+            lambda t, p: full(t, p) if p.name == "log.parquet" else write_parquet(t, p),
+        )
+        with pytest.raises(FolderError, match=r"No space left on device; nothing committed is lost.*resume"):
+            drive.start(plan(), tmp_path / "s", conduct())
+    assert folder.committed(tmp_path / "s").size == 14
+    assert drive.resume(tmp_path / "s", conduct()).n_new == 0
+
+
+def test_a_folder_that_became_read_only_is_one_message(tmp_path, monkeypatch):
+    drive.start(plan(), tmp_path / "s", conduct())
+
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(FolderError, match="Permission denied; nothing committed is lost"):
+        drive.resume(tmp_path / "s", conduct(), retry_failed=True)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(FolderError, match="read-only"):
+        drive.start(plan(), tmp_path / "new", conduct())
+
+
+def test_results_of_another_schema_version_are_refused(tmp_path):
+    drive.start(plan(), tmp_path / "s", conduct())
+    manifest = tmp_path / "s" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    for use in (Results.open, lambda path: drive.resume(path, conduct())):
+        with pytest.raises(FolderError, match="schema version 99, this program reads 1"):
+            use(tmp_path / "s")
 
 
 # --- stop rule

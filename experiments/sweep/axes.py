@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from experiments.scenario.checks import bounds_at, keys_at
 from experiments.scenario.faults import Fault, nearest
 from experiments.sweep.file import AxisSection
 from markets.levers import levers
+
+LABELS = ("scenario.seed", "scenario.name", "scenario.description", "scenario.base")
+"""Keys that shape no result, or that replications set."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,23 @@ def axis_of(section: AxisSection, file: str, place: str) -> tuple[Axis | None, l
     if last not in known:
         kind = "lever" if section.key.startswith("regulation.") else "key"
         return None, [Fault(file, f"{place}.key", f"'{section.key}': unknown {kind}; {nearest(last, known)}")]
-    if section.key in {"scenario.seed", "scenario.name", "scenario.description", "scenario.base"}:
-        return None, [Fault(file, f"{place}.key", f"'{section.key}' cannot be swept; replications set the seed")]
+    if is_label(section.key):
+        return None, [Fault(file, f"{place}.key", not_swept(section.key))]
     if section.values is not None:
         return _discrete(section, file, place)
     if section.low is None and section.high is None:
         return _whole_range(section, file, place)
     return _range(section, file, place)
+
+
+def is_label(key: str) -> bool:
+    """Whether a key changes no result, so that varying it would compare a scenario with itself."""
+    return key in LABELS or key.partition(".")[0] == "output"
+
+
+def not_swept(key: str) -> str:
+    """Why such a key is refused."""
+    return f"'{key}' cannot be swept; replications set the seed, and labels and outputs change no result"
 
 
 def _discrete(section: AxisSection, file: str, place: str) -> tuple[Axis | None, list[Fault]]:
@@ -80,9 +94,14 @@ def _discrete(section: AxisSection, file: str, place: str) -> tuple[Axis | None,
         return None, [Fault(file, f"{place}.values", "give values or low and high, not both")]
     if not values:
         return None, [Fault(file, f"{place}.values", "is empty: the design has no points")]
-    if len({repr(v) for v in values}) < len(values):
+    if any(_is_same(a, b) for a, b in combinations(values, 2)):
         return None, [Fault(file, f"{place}.values", f"{values} holds a value twice")]
     return Axis(section.key, tuple(values)), []
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Equal values; 1 and 1.0 are the same, 1 and true are not."""
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
 def _range(section: AxisSection, file: str, place: str) -> tuple[Axis | None, list[Fault]]:
@@ -125,12 +144,26 @@ def _kind(key: str) -> str:
     return type(declared.default).__name__ if declared is not None else annotation_at(key.split("."))
 
 
-def overlap_faults(axes: Sequence[tuple[str, Axis]], file: str) -> list[Fault]:
-    """Faults for keys that stand twice, among levers or on both sides."""
+def overlap_faults(placed: Sequence[tuple[str, str]], file: str) -> list[Fault]:
+    """Faults for keys that stand twice or within each other (``fleet.home`` and ``fleet.home.evs``).
+
+    Parameters
+    ----------
+    placed : sequence of (place, key)
+        Where each varied key stands in the file; a key and the keys below it can only be varied in one place.
+    file : str
+        Name for faults.
+    """
     faults = []
-    first: dict[str, str] = {}
-    for place, axis in axes:
-        if axis.key in first:
-            faults.append(Fault(file, f"{place}.key", f"'{axis.key}' is already varied by {first[axis.key]}"))
-        first.setdefault(axis.key, place)
+    for row, (place, key) in enumerate(placed):
+        for before, other in placed[:row]:
+            if is_within(key, other) or is_within(other, key):
+                said = "is already varied by" if key == other else f"overlaps '{other}' of"
+                faults.append(Fault(file, place, f"'{key}' {said} {before.removesuffix('.key')}"))
+                break
     return faults
+
+
+def is_within(key: str, other: str) -> bool:
+    """Whether a key is another one or lies below it."""
+    return key == other or key.startswith(f"{other}.")

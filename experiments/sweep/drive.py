@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -69,11 +71,21 @@ class Conduct:
 def start(plan: SweepPlan, out: Path, conduct: Conduct) -> SweepResult:
     """Run a sweep into a new folder; FolderError if the place is taken or cannot be written."""
     check_free(out, overwrite=False)
+    is_new = not out.exists()
     try:
         folder.create(plan, out)
     except OSError as error:
-        raise FolderError(f"cannot write {out}: {error.strerror or error}") from error
+        _sweep_away(out, with_folder=is_new)
+        raise FolderError(f"cannot write {out}: {error.strerror or error}; nothing was started") from error
     return _conduct(plan, out.absolute(), conduct)
+
+
+def _sweep_away(out: Path, *, with_folder: bool) -> None:
+    """Remove a folder that could not be laid out, so that the same command can be given again."""
+    for path in out.glob("*") if out.is_dir() else ():
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    if with_folder and out.is_dir():
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def resume(
@@ -93,10 +105,24 @@ def resume(
         Run failed and crashed runs again.
     """
     plan = folder.reopen(out, allow_changed_source=allow_changed_source)
-    folder.recover(out, plan.replications)
-    if retry_failed:
-        folder.compact(out, without_failed=True)
+    with _kept(out):
+        folder.recover(out, plan.replications)
+        if retry_failed:
+            folder.compact(out, without_failed=True)
     return _conduct(plan, out.absolute(), conduct)
+
+
+@contextmanager
+def _kept(out: Path) -> Iterator[None]:
+    """Turn a folder that cannot be written into one message; what is committed stays."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(f"cannot write {out}: {error.strerror or error}; {_again(out)}") from error
+
+
+def _again(out: Path) -> str:
+    return f"nothing committed is lost, continue with: flexpolder resume {out}"
 
 
 def _conduct(plan: SweepPlan, out: Path, conduct: Conduct) -> SweepResult:
@@ -110,7 +136,8 @@ def _conduct(plan: SweepPlan, out: Path, conduct: Conduct) -> SweepResult:
             crew.run(plan, [j for j in _wanted(plan, out, replications) if j not in done])
     finally:
         crew.close()
-    folder.compact(out)
+    with _kept(out):
+        folder.compact(out)
     result.wall_s = time.perf_counter() - begun
     return result
 
@@ -161,8 +188,7 @@ class _Crew:
                 report = _crashed(self.context, batch)
                 result.n_crashed += len(batch)
             if report.fault:
-                again = f"nothing committed is lost, continue with: flexpolder resume {self.context.out}"
-                raise FolderError(f"{report.fault}; {again}")
+                raise FolderError(f"{report.fault}; {_again(self.context.out)}")
             result.n_new += report.n_done
             result.n_failed += report.n_failed
             result.run_s += report.wall_s

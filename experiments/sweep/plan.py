@@ -16,7 +16,7 @@ from experiments.scenario.checks import fault_of_error
 from experiments.scenario.faults import nearest
 from experiments.scenario.reader import read_toml
 from experiments.store.tables import TABLES
-from experiments.sweep.axes import Axis, axis_of, overlap_faults
+from experiments.sweep.axes import Axis, axis_of, is_label, not_swept, overlap_faults
 from experiments.sweep.design import JOINT_DESIGNS, Point, joint_positions, policies, uncertainty_samples, values_at
 from experiments.sweep.file import MAX_RUNS, SweepFile
 
@@ -166,7 +166,8 @@ def _axes_of(sections: SweepFile, file: str) -> tuple[tuple[Axis, ...], list[Fau
             faults += wrong
             if axis is not None:
                 placed.append((f"{kind}.{row}", axis))
-    return tuple(axis for _, axis in placed), faults + overlap_faults(placed, file)
+    keys = [(f"{place}.key", axis.key) for place, axis in placed]
+    return tuple(axis for _, axis in placed), faults + overlap_faults(keys, file)
 
 
 def _name_faults(sections: SweepFile, file: str) -> list[Fault]:
@@ -192,7 +193,7 @@ def _design_faults(sections: SweepFile, file: str) -> list[Fault]:
             faults.append(Fault(file, "lever", "a list design takes [[policy]] tables, not [[lever]]"))
         names = [p.name for p in sections.policy]
         faults += [Fault(file, "policy", f"'{n}' appears twice") for n in dict.fromkeys(names) if names.count(n) > 1]
-        return faults
+        return faults + _policy_faults(sections, file)
     if sections.policy:
         faults.append(Fault(file, "policy", f"belongs to design = 'list', not '{design}'"))
     if not sections.lever and not (sections.uncertainty and design in (*JOINT_DESIGNS, "full_factorial")):
@@ -200,6 +201,17 @@ def _design_faults(sections: SweepFile, file: str) -> list[Fault]:
     if design == "sobol" and sections.sweep.samples & (sections.sweep.samples - 1):
         faults.append(Fault(file, "sweep.samples", f"{sections.sweep.samples} is not a power of two, as sobol needs"))
     return faults
+
+
+def _policy_faults(sections: SweepFile, file: str) -> list[Fault]:
+    """Named policies that set a label, the same thing twice, or what an uncertainty varies."""
+    uncertain = [(f"uncertainty.{row}", a.key) for row, a in enumerate(sections.uncertainty, start=1)]
+    faults = []
+    for row, policy in enumerate(sections.policy, start=1):
+        places = [(f"policy.{row}.set.{key}", key) for key in policy.set]
+        faults += [Fault(file, place, not_swept(key)) for place, key in places if is_label(key)]
+        faults += overlap_faults([*uncertain, *places], file)
+    return list(dict.fromkeys(faults))
 
 
 def _laid_out(sections: SweepFile, base: Scenario, axes: tuple[Axis, ...], file: str) -> SweepPlan:
