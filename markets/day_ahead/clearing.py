@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from markets.day_ahead import kernels
 from markets.day_ahead.admission import (
     AuctionTerms,
     Rejection,
@@ -224,11 +225,13 @@ def _paradoxical(table: BlockTable, share: np.ndarray, price: np.ndarray) -> tup
 
 def _welfare_eur(orders: CurveOrders, table: BlockTable, outcome: DayAheadClearing) -> float:
     """Value to buyers minus cost of sellers of all that is accepted; prices along a linear order are averaged."""
-    taken = outcome.accepted_mw > 0.0
-    accepted, quantity = outcome.accepted_mw[taken], orders.quantity_mw[taken]
-    first, last = orders.price_eur_per_mwh[taken], orders.end_price_eur_per_mwh[taken]
-    worth = accepted * (first + 0.5 * (last - first) * accepted / quantity)
-    curves = np.sum(np.where(orders.is_buy[taken], worth, -worth))
+    curves = kernels.worth_all(
+        orders.is_buy,
+        outcome.accepted_mw,
+        orders.quantity_mw,
+        orders.price_eur_per_mwh,
+        orders.end_price_eur_per_mwh,
+    )
     delivered = np.sum(outcome.accepted_block_mw[table.row], axis=1) * np.where(table.is_buy, 1.0, -1.0)
     return float((curves + np.sum(delivered * table.limit_eur_per_mwh)) * table.mtu_h)
 

@@ -94,46 +94,91 @@ def net_demand(
 
 
 @numba.njit(cache=True)
-def _cross_one(
-    start: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
-    quantity: np.ndarray,
-    m: int,
-    is_linear: bool,
-    supply: float,
-    limits: tuple,
-    tolerance: float,
-) -> tuple:
-    """Interval of clearing prices of one MTU with a net supply of blocks: (is_feasible, low, high) in ticks."""
+def _keep_open(first: np.ndarray, last: np.ndarray, quantity: np.ndarray, at: int, rises: bool, is_buy: bool) -> tuple:
+    """Move the orders that are still open to the front; gives their number and the volume of those accepted in full.
+
+    On the far side of ``at`` (above when the price rises) every order is either open or decided: nothing, or all of it.
+    """
+    falls_out = is_buy == rises
+    n, full = 0, 0.0
+    for i in range(len(first)):
+        edge = first[i] if falls_out else last[i]
+        if edge <= at if rises else edge >= at:
+            full += 0.0 if falls_out else quantity[i]
+        else:
+            first[n], last[n], quantity[n] = first[i], last[i], quantity[i]
+            n += 1
+    return n, full
+
+
+@numba.njit(cache=True)
+def _excess(buy: tuple, sell: tuple, base: float, at: float, is_linear: bool) -> tuple:
+    """Smallest and largest net demand of the open orders (first, last, quantity) over a decided part, at a price."""
+    if is_linear:
+        d_low, d_high = _curve_volume(buy[0], buy[1], buy[2], at, 1)
+        s_low, s_high = _curve_volume(sell[0], sell[1], sell[2], at, -1)
+    else:
+        d_low, d_high = _step_volume(buy[0], buy[2], at, 1)
+        s_low, s_high = _step_volume(sell[0], sell[2], at, -1)
+    return d_low - s_high + base, d_high - s_low + base
+
+
+@numba.njit(cache=True)
+def _pivot(buy: tuple, sell: tuple, low: int, high: int, n_round: int) -> int:
+    """Price to look at next, strictly between two others: that of some order, by turns the middle."""
+    n_buy, n_sell = len(buy[0]), len(sell[0])
+    at = (low + high) // 2
+    if n_round % 3 < 2:
+        found = buy[0][n_buy // 2] if n_buy > n_sell else sell[0][n_sell // 2]
+        at = found if low < found < high else at
+    return at
+
+
+@numba.njit(cache=True)
+def _cross_one(buy: tuple, sell: tuple, is_linear: bool, supply: float, limits: tuple, tolerance: float) -> tuple:
+    """Interval of clearing prices of one MTU with a net supply of blocks: (is_feasible, low, high) in ticks.
+
+    ``buy`` and ``sell`` are copies (first, last, quantity) that are overwritten: orders that the remaining prices
+    decide are put aside, so that all passes together look at each order a few times only.
+    """
     tick_min, tick_max = limits
-    # smallest tick at which the net demand may be nil or less; `above` is the smallest tick seen with too little
-    below, low, above = tick_min - 1, tick_max + 1, tick_max + 1
-    excess_below, excess_above = 0.0, 0.0
-    while low - below > 1:
-        middle = (below + low) // 2
-        d_low, d_high, s_low, s_high = net_demand(start, first, last, quantity, m, middle, is_linear)
-        if d_low - s_high - supply <= tolerance:
-            low = middle
-            if d_high - s_low - supply < -tolerance:
-                above, excess_above = middle, d_high - s_low - supply
+    # prices up to `below` have too much demand, from `above` on too little; some price between them may clear
+    below, above, base, n_round = tick_min - 1, tick_max + 1, -supply, 0
+    excess_below, excess_above, low = 0.0, 0.0, tick_max + 1
+    while above - below > 1:
+        at = _pivot(buy, sell, below, above, n_round)
+        n_round += 1
+        least, most = _excess(buy, sell, base, at, is_linear)
+        if least <= tolerance and most >= -tolerance:
+            low = at
+            break
+        rises = least > tolerance
+        if rises:
+            below, excess_below = at, least
         else:
-            below, excess_below = middle, d_low - s_high - supply
+            above, excess_above = at, most
+        n, full = _keep_open(buy[0], buy[1], buy[2], at, rises, True)
+        buy, base = (buy[0][:n], buy[1][:n], buy[2][:n]), base + full
+        n, full = _keep_open(sell[0], sell[1], sell[2], at, rises, False)
+        sell, base = (sell[0][:n], sell[1][:n], sell[2][:n]), base - full
     if low > tick_max:
-        return False, 0.0, 0.0
-    if above == low:
-        if below < tick_min:
+        if below < tick_min or above > tick_max:
             return False, 0.0, 0.0
-        at = below + excess_below / (excess_below - excess_above)
-        return True, at, at
+        at_between = below + excess_below / (excess_below - excess_above)
+        return True, at_between, at_between
     high = low
-    while above - high > 1:
-        middle = high + 1 if high == low and above - high > 2 else (high + above) // 2
-        d_low, d_high, s_low, s_high = net_demand(start, first, last, quantity, m, middle, is_linear)
-        if d_high - s_low - supply >= -tolerance:
-            high = middle
+    while low - below > 1:
+        at = (below + low) // 2
+        if _excess(buy, sell, base, at, is_linear)[0] <= tolerance:
+            low = at
         else:
-            above = middle
+            below = at
+    while above - high > 1:
+        at = high + 1 if high == low and above - high > 2 else (high + above) // 2
+        if _excess(buy, sell, base, at, is_linear)[1] >= -tolerance:
+            high = at
+        else:
+            above = at
     return True, float(low), float(high)
 
 
@@ -158,11 +203,11 @@ def cross_all(
     n_mtu = len(has_linear)
     low, high, is_feasible = np.zeros(n_mtu), np.zeros(n_mtu), np.zeros(n_mtu, np.bool_)
     for m in range(n_mtu):
-        total = quantity[start[2 * m] : start[2 * m + 2]].sum() + abs(block_supply[m])
-        tolerance = max(least_tolerance, RELATIVE_TOLERANCE * total)
-        is_feasible[m], low[m], high[m] = _cross_one(
-            start, first, last, quantity, m, has_linear[m], block_supply[m], limits, tolerance
-        )
+        a, b, c = start[2 * m], start[2 * m + 1], start[2 * m + 2]
+        tolerance = max(least_tolerance, RELATIVE_TOLERANCE * (quantity[a:c].sum() + abs(block_supply[m])))
+        buy = first[a:b].copy(), last[a:b].copy(), quantity[a:b].copy()
+        sell = first[b:c].copy(), last[b:c].copy(), quantity[b:c].copy()
+        is_feasible[m], low[m], high[m] = _cross_one(buy, sell, has_linear[m], block_supply[m], limits, tolerance)
     return low, high, is_feasible
 
 
@@ -254,3 +299,16 @@ def surplus_all(
         d_low, d_high, s_low, s_high = net_demand(start, first, last, quantity, m, at, has_linear[m])
         net_low[k], net_high[k] = d_low - s_high, d_high - s_low
     return surplus, net_low, net_high
+
+
+@numba.njit(cache=True)
+def worth_all(
+    is_buy: np.ndarray, accepted: np.ndarray, quantity: np.ndarray, price: np.ndarray, end: np.ndarray
+) -> float:
+    """Value to buyers minus cost of sellers of accepted power, €/h; prices along a linear order are averaged."""
+    total = 0.0
+    for i in range(len(accepted)):
+        if accepted[i] > 0.0:
+            worth = accepted[i] * (price[i] + 0.5 * (end[i] - price[i]) * accepted[i] / quantity[i])
+            total += worth if is_buy[i] else -worth
+    return total
