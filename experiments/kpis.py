@@ -42,6 +42,7 @@ KPIS: dict[str, Kpi] = {
     "co2_saved_kg": Kpi("kg", "higher", "emission saved against no steering"),
     "v2x_discharged_mwh": Kpi("MWh", "", "energy taken back from batteries"),
     "sessions": Kpi("", "", "charging sessions"),
+    **{f"{s}_drivers_cost_eur": Kpi("EUR", "lower", f"paid by drivers who charge at {s}") for s in SEGMENTS},
     # load
     "ev_energy_mwh": Kpi("MWh", "", "net energy of EVs at the meter"),
     "ev_peak_kw": Kpi("kW", "lower", "highest quarter-hour power of all EVs"),
@@ -137,6 +138,7 @@ def _drivers(tables: Tables) -> dict[str, float]:
     saving = float(np.sum(dumb_cost) - np.sum(cost))
     energy = float(np.sum(delivered))
     opted_out = _column(tables, "sessions", "is_opted_out").astype(bool)
+    segment = _words(tables, "sessions", "segment")
     n_finished, satisfied = _numbers(tables, "drivers", "sessions", "satisfied_share")
     return {
         "driver_cost_eur_per_kwh": _ratio(float(np.sum(cost)), energy),
@@ -150,6 +152,7 @@ def _drivers(tables: Tables) -> dict[str, float]:
         "co2_saved_kg": float(np.sum(dumb_co2) - np.sum(co2)),
         "v2x_discharged_mwh": float(np.sum(discharged)) / 1000.0,
         "sessions": float(desired.size),
+        **{f"{s}_drivers_cost_eur": float(np.sum(cost[segment == s])) for s in SEGMENTS},
     }
 
 

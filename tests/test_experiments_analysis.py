@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from experiments.analysis import distribution, intervals, paired, robustness, scenarios, sensitivity
+from experiments.analysis import cube, distribution, effects, intervals, paired, robustness, scenarios, sensitivity
 from experiments.sweep.design import joint_positions
 
 # --- intervals
@@ -195,3 +195,84 @@ def test_savings_and_gini():
     assert distribution.gini(np.array([1.0, 1.0, 1.0])) == pytest.approx(0.0)
     assert distribution.gini(np.array([0.0, 0.0, 0.0, 1.0])) == pytest.approx(0.75)
     assert np.isnan(distribution.gini(np.array([])))
+
+
+# --- cubes and effects
+
+
+def crossed(n_samples=4, n_replications=6):
+    """Two policies; the state moves the level a lot, the replication too, the policy by exactly 3 plus little noise."""
+    rng = np.random.default_rng(2)
+    by_replication, noise = rng.normal(0, 5, n_replications), rng.normal(0, 0.1, (2, n_samples, n_replications))
+    rows = [
+        {
+            "policy": p,
+            "sample": s,
+            "replication": r,
+            "lever": 0.1 + p,
+            "k": 100 * s + by_replication[r] + 3 * p + noise[p, s, r],
+        }
+        for p in (0, 1)
+        for s in range(n_samples)
+        for r in range(n_replications)
+    ]
+    return pl.DataFrame(rows).sample(fraction=1.0, shuffle=True, seed=1)
+
+
+def test_independent_values_are_replications_not_states():
+    values = cube.cube_of(crossed(), "k")
+    assert values.shape == (2, 4, 6)
+    level = cube.interval_of(values[0])
+    assert level.n == 6  # not 24: states share their random numbers
+    assert level.half_width > 2.0  # the spread of the replications, not divided by the states
+    moved = cube.difference_of(values[1], values[0])
+    assert moved.mean == pytest.approx(3.0, abs=0.2)
+    assert moved.half_width < 0.2
+
+
+def test_states_that_lack_a_run_are_left_out_of_both_sides():
+    seen = crossed().filter(~((pl.col("policy") == 1) & (pl.col("sample") == 2) & (pl.col("replication") == 0)))
+    values = cube.cube_of(seen, "k")
+    assert cube.difference_of(values[1], values[0]).n == 5
+    assert np.isfinite(cube.state_means(values)).all()
+    one = cube.cube_of(seen.filter(pl.col("replication") == 0), "k")
+    assert cube.difference_of(one[1], one[0]).n == 3  # a single replication: the states have to do
+
+
+def known_effect(seen, factor, kpi):
+    found = effects.effect_of(seen, factor, kpi)
+    assert found is not None
+    return found
+
+
+def test_effect_of_a_lever_is_the_paired_difference_of_its_levels():
+    found = known_effect(crossed(), "lever", "k")
+    assert found.is_numeric
+    assert [v.label for v in found.levels] == ["0.1", "1.1"]
+    assert found.levels[1].change.mean == pytest.approx(3.0, abs=0.2)
+    assert found.strongest is found.levels[1]
+    assert found.span == pytest.approx(found.levels[1].change.mean)
+    assert known_effect(crossed(), "policy", "k").levels[1].change.mean == found.levels[1].change.mean
+    assert effects.effect_of(crossed().filter(pl.col("policy") == 0), "lever", "k") is None
+
+
+def test_effect_of_a_continuous_factor_is_binned_and_unpaired():
+    x = np.random.default_rng(1).random(500)
+    seen = pl.DataFrame({"x": x, "replication": np.zeros(500, dtype=np.int32), "k": 10 * x})
+    found = known_effect(seen, "x", "k")
+    assert len(found.levels) == effects.BINS
+    assert found.levels[-1].change.mean == pytest.approx(8.0, abs=0.3)  # outer fifths of 0 to 10
+    flat = known_effect(seen.with_columns(k=pl.lit(1.0) + 0.01 * pl.Series(x[::-1])), "x", "k")
+    assert flat.span < 0.01
+
+
+def test_effect_of_words_keeps_their_order():
+    seen = pl.DataFrame({"w": ["b", "a"] * 3, "replication": [0, 0, 1, 1, 2, 2], "k": [1.0, 5.0, 2.0, 6.0, 3.0, 7.0]})
+    found = known_effect(seen, "w", "k")
+    assert [v.label for v in found.levels] == ["b", "a"] and not found.is_numeric
+    assert (found.levels[1].change.mean, found.levels[1].change.half_width) == (4.0, 0.0)
+
+
+def test_one_at_a_time_keeps_what_moves_alone():
+    seen = pl.DataFrame({"a": [1, 2, 1, 2], "b": [1, 1, 2, 2], "k": [0.0, 1.0, 2.0, 3.0]})
+    assert effects.one_at_a_time(seen, "a", {"a": 1, "b": 1})["k"].to_list() == [0.0, 1.0]

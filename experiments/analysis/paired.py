@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 
-from experiments.analysis.intervals import Interval, mean_interval
-
-PAIR = ("sample", "replication")
-"""What two runs must share to be compared."""
+from experiments.analysis.cube import cube_of, difference_of
+from experiments.analysis.intervals import Interval
 
 
 def paired_difference(
@@ -32,21 +28,16 @@ def paired_difference(
     Returns
     -------
     Interval
-        ``n`` counts the pairs; pairs of which one run is missing or undefined are left out.
+        ``n`` counts the replications, each averaged over the states of the uncertainties (the pairs, if there are
+        fewer than two replications); pairs of which one run is missing or undefined are left out.
     """
-    return mean_interval(differences(observations, policy, base, kpi)[kpi].to_numpy(), confidence)
-
-
-def differences(observations: pl.DataFrame, policy: int, base: int, kpi: str) -> pl.DataFrame:
-    """Differences pair by pair: sample, replication, and the key figure's difference."""
-    sides = [observations.filter(pl.col("policy") == p).select(*PAIR, kpi) for p in (policy, base)]
-    joined = sides[0].join(sides[1], on=PAIR, suffix="_base").sort(PAIR)
-    return joined.select(*PAIR, pl.col(kpi) - pl.col(f"{kpi}_base"))
+    cube = cube_of(observations, kpi, max(policy, base) + 1)
+    return difference_of(cube[policy], cube[base], confidence)
 
 
 def variance_ratio(observations: pl.DataFrame, policy: int, base: int, kpi: str) -> float:
     """How much pairing helps: variance of an unpaired difference over that of the paired one."""
-    values: list[Any] = [observations.filter(pl.col("policy") == p)[kpi].to_numpy() for p in (policy, base)]
-    paired = float(np.var(differences(observations, policy, base, kpi)[kpi].to_numpy(), ddof=1))
-    unpaired = float(np.var(values[0], ddof=1) + np.var(values[1], ddof=1))
+    cube = cube_of(observations, kpi, max(policy, base) + 1)
+    paired = float(np.nanvar(cube[policy] - cube[base], ddof=1))
+    unpaired = float(np.nanvar(cube[policy], ddof=1) + np.nanvar(cube[base], ddof=1))
     return unpaired / paired if paired > 0 else float("inf")
