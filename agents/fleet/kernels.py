@@ -15,11 +15,13 @@ from numba import njit
 from agents.fleet.blocks import cut
 from agents.fleet.charging import minutes_to
 from agents.fleet.plans import AHEAD_MAX, release, v1g_plan, v2x_plan
+from agents.fleet.sorting import ascending
 from agents.fleet.state import FleetState
-from agents.fleet.stepping import car_ratings, drive, plug_in_due, run_session
+from agents.fleet.stepping import Record, car_ratings, drive, plug_in_due, run_session, unplug
 from agents.fleet.tables import Fleet
 
 UNCONTROLLED, V1G, V2X = range(3)
+_FLOAT32_KW = 1e-4  # a plan waits in the float32 power trace: below this difference it means the minimum itself
 MODES = {"uncontrolled": UNCONTROLLED, "price_optimal_v1g": V1G, "price_optimal_v2x": V2X}
 
 
@@ -42,88 +44,145 @@ class Week:
     rationed_kwh: np.ndarray
 
 
-@njit(cache=True, nogil=True)
-def _ration(
-    members: np.ndarray, size: int, setpoint_kw: np.ndarray, least_kw: np.ndarray, laxity: np.ndarray, limit_kw: float
-) -> None:
-    """Keep a group under its limit: least lax first, whole cars on or off, never below a car's minimum.
+SLOT = np.dtype(
+    [
+        ("high_kw", "f8"),
+        ("low_kw", "f8"),
+        ("departure_min", "f8"),
+        ("row", "i4"),
+        ("cp", "i4"),
+        ("ev", "i4"),
+        ("group", "i4"),
+        ("next_on", "i4"),
+        ("is_stale", "?"),
+        ("is_full", "?"),
+        ("is_calm", "?"),
+    ],
+    align=True,
+)
+"""What the loop needs of a plugged-in car at every period, in one cache line: its ratings, when it leaves, where its
+records are, its group within the block, the period before which its plan is zero, whether that plan is out of date, the
+battery full, and whether nothing at all happens to it at a set-point of zero (trip driven, no pause to be counted, no
+reaction to follow)."""
 
-    What others deliver makes no room: a car may reach its reserve within the period.
-    """
-    left = limit_kw
-    order = np.argsort(laxity[:size])
-    for j in range(size):
-        k = members[order[j]]
-        given = min(setpoint_kw[k], left)
-        if given < least_kw[order[j]] - 1e-9 or given <= 0.0:
-            given = 0.0
-        setpoint_kw[k] = given
-        left -= given
+
+@njit(cache=True, nogil=True)
+def _take_slots(
+    frozen: tuple,
+    changing: tuple,
+    active: np.ndarray,
+    first: int,
+    end: int,
+    group: np.ndarray,
+    first_group: int,
+    slots: np.ndarray,
+) -> None:
+    """Fill the slots of sessions that have just plugged in."""
+    cars, points, stays = frozen
+    car_states = changing[0]
+    for k in range(first, end):
+        row = active[k]
+        stay, slot = stays[row], slots[k]
+        car_state = car_states[stay.ev_row]
+        _, slot.high_kw, slot.low_kw = car_ratings(cars[stay.ev_row], points[stay.cp_row])
+        slot.row, slot.cp, slot.ev = row, stay.cp_row, stay.ev_row
+        slot.group, slot.departure_min = group[stay.cp_row] - first_group, stay.departure_min
+        slot.is_stale, slot.is_full, slot.is_calm = True, car_state.battery_kwh >= stay.desired_kwh, False
+
+
+@njit(cache=True, nogil=True)
+def _plan(
+    frozen: tuple,
+    changing: tuple,
+    slot: Record,
+    t: int,
+    step_min: float,
+    way: tuple,
+    booked_kw: np.ndarray,
+    limit_kw: float,
+    work: np.ndarray,
+    plan: np.ndarray,
+) -> None:
+    """Give back what is left of a car's plan and make a new one."""
+    mode, price, wear = way
+    stay, car_state = frozen[2][slot.row], changing[0][slot.ev]
+    car, point = frozen[0][slot.ev], frozen[1][slot.cp]
+    now = max(t, int(stay.arrival_min // step_min))
+    release(booked_kw, plan, now, int(np.ceil(stay.departure_min / step_min)))
+    if mode == V1G:
+        v1g_plan(car, point, stay, car_state, price, now, step_min, booked_kw, limit_kw, plan)
+    else:
+        v2x_plan(car, point, stay, car_state, price, now, step_min, wear, work, booked_kw, limit_kw, plan)
+    slot.is_stale = False
+
+
+@njit(cache=True, nogil=True)
+def _next_on(plan_kw: np.ndarray, t: int, end: int) -> int:
+    """First period after ``t`` with a plan other than zero, ``end`` if there is none before."""
+    t += 1
+    while t < min(end, len(plan_kw)) and plan_kw[t] == 0.0:
+        t += 1
+    return t
+
+
+@njit(cache=True, nogil=True)
+def _must_charge(frozen: tuple, changing: tuple, slot: Record, end_min: float) -> bool:
+    """Whether a car that delivers has no time left to be full at departure."""
+    stay, car, point = frozen[2][slot.row], frozen[0][slot.ev], frozen[1][slot.cp]
+    n, high, low = car_ratings(car, point)
+    battery = changing[0][slot.ev].battery_kwh
+    left = minutes_to(battery, stay.desired_kwh, car.capacity_kwh, high, low, n, car.efficiency_pu, point.is_dc)
+    return stay.departure_min - end_min < left
 
 
 @njit(cache=True, nogil=True)
 def _ask(
-    cars: np.ndarray,
-    points: np.ndarray,
-    stays: np.ndarray,
-    car_states: np.ndarray,
-    active: np.ndarray,
-    is_stale: np.ndarray,
+    frozen: tuple,
+    changing: tuple,
+    slots: np.ndarray,
     n_active: int,
     t: int,
     step_min: float,
     way: tuple,
-    sharing: tuple,
+    limit_kw: np.ndarray,
     booked_kw: np.ndarray,
     work: np.ndarray,
     power: np.ndarray,
     setpoint: np.ndarray,
 ) -> None:
     """Set-point of every active session of a block; those without a fresh plan get one first."""
-    mode, price, wear = way
-    group, first_group, limit_kw = sharing
+    mode = way[0]
     for k in range(n_active):
-        stay = stays[active[k]]
-        cp = stay.cp_row
-        car, point, car_state = cars[stay.ev_row], points[cp], car_states[stay.ev_row]
-        if mode != UNCONTROLLED and is_stale[k]:
-            g = group[cp] - first_group
-            now = max(t, int(stay.arrival_min // step_min))
-            plan, booked = power[cp], booked_kw[g]
-            release(booked, plan, now, int(np.ceil(stay.departure_min / step_min)))
-            if mode == V1G:
-                v1g_plan(car, point, stay, car_state, price, now, step_min, booked, limit_kw[g], plan)
-            else:
-                v2x_plan(car, point, stay, car_state, price, now, step_min, wear, work, booked, limit_kw[g], plan)
-            is_stale[k] = False
-        wanted = np.inf if mode == UNCONTROLLED else power[cp, t]
-        is_full = car_state.battery_kwh >= stay.desired_kwh
-        if (wanted == 0.0 and mode != V2X) or (wanted >= 0.0 and is_full):
+        slot = slots[k]
+        if mode == UNCONTROLLED:
+            setpoint[k] = 0.0 if slot.is_full else slot.high_kw
+            continue
+        if slot.is_stale:
+            g = slot.group
+            _plan(frozen, changing, slot, t, step_min, way, booked_kw[g], limit_kw[g], work, power[slot.cp])
+        elif mode == V1G and t < slot.next_on:
             setpoint[k] = 0.0
             continue
-        n, high, low = car_ratings(car, point)
-        if mode == V2X:
-            now_kwh, stop = car_state.battery_kwh, stay.desired_kwh
-            left = minutes_to(now_kwh, stop, car.capacity_kwh, high, low, n, car.efficiency_pu, point.is_dc)
-            wanted = high if stay.departure_min - (t + 1) * step_min < left else wanted
-        setpoint[k] = min(wanted if abs(wanted - low) > 1e-4 else low, high)
-        if abs(wanted + low) <= 1e-4:
-            setpoint[k] = -low
-    if mode in (V1G, V2X):
-        for k in range(n_active):
-            power[stays[active[k]].cp_row, t] = 0.0
+        wanted = float(power[slot.cp, t])
+        power[slot.cp, t] = 0.0
+        if mode == V1G:
+            slot.next_on = _next_on(power[slot.cp], t, int(slot.departure_min / step_min) + 1)
+        if mode == V2X and not slot.is_full and _must_charge(frozen, changing, slot, (t + 1) * step_min):
+            wanted = slot.high_kw
+        if wanted == 0.0 or (wanted > 0.0 and slot.is_full):
+            setpoint[k] = 0.0
+            continue
+        setpoint[k] = min(wanted if abs(wanted - slot.low_kw) > _FLOAT32_KW else slot.low_kw, slot.high_kw)
+        if abs(wanted + slot.low_kw) <= _FLOAT32_KW:
+            setpoint[k] = -slot.low_kw
 
 
 @njit(cache=True, nogil=True)
 def _serve(
-    cars: np.ndarray,
-    points: np.ndarray,
-    stays: np.ndarray,
-    car_states: np.ndarray,
-    point_states: np.ndarray,
-    stay_states: np.ndarray,
+    frozen: tuple,
+    changing: tuple,
+    slots: np.ndarray,
     active: np.ndarray,
-    is_stale: np.ndarray,
     n_active: int,
     t: int,
     step_min: float,
@@ -138,76 +197,97 @@ def _serve(
     start, end = t * step_min, (t + 1) * step_min
     kept = 0
     for k in range(n_active):
-        row = active[k]
-        stay, stay_state = stays[row], stay_states[row]
-        ev, cp = stay.ev_row, stay.cp_row
-        car, car_state, point_state = cars[ev], car_states[ev], point_states[cp]
-        if car_state.ev_session != row:
-            drive(car, stay, car_state, stay_state, row, floor_share)
-        energy = 0.0
-        if setpoint[k] != 0.0 or reaction_min > 0.0 or car.sleep_after_min < np.inf:
-            power_kw = setpoint[k]
-            energy = run_session(
-                car, points[cp], stay, car_state, point_state, stay_state, power_kw, np.inf, start, end, reaction_min
-            )
-        if energy != 0.0:
-            power[cp, t] += energy * 60.0 / step_min
-            cost[cp] += energy * price_now
-        if stay.departure_min <= end:
-            stay_state.departure_kwh = car_state.battery_kwh
-            car_state.ev_session = -1
-            point_state.last_kw = 0.0
-            point_state.session_row = -1
-        else:
+        slot = slots[k]
+        is_leaving = slot.departure_min <= end
+        if not slot.is_calm or setpoint[k] != 0.0 or is_leaving:
+            row, ev, cp = slot.row, slot.ev, slot.cp
+            car, point, stay = frozen[0][ev], frozen[1][cp], frozen[2][row]
+            car_state, point_state, stay_state = changing[0][ev], changing[1][cp], changing[2][row]
+            if car_state.ev_session != row:
+                drive(car, stay, car_state, stay_state, row, floor_share)
+            slot.is_calm = reaction_min <= 0.0 and car.sleep_after_min == np.inf
+            if setpoint[k] != 0.0 or not slot.is_calm:
+                states = (car_state, point_state, stay_state)
+                energy = run_session(car, point, stay, *states, setpoint[k], np.inf, start, end, reaction_min)
+                power[cp, t] += energy * 60.0 / step_min
+                cost[cp] += energy * price_now
+            slot.is_full = car_state.battery_kwh >= stay.desired_kwh
             point_state.session_row = row
-            active[kept], is_stale[kept] = row, is_stale[k]
+            if is_leaving:
+                unplug(car_state, point_state, stay_state)
+        if not is_leaving:
+            active[kept] = active[k]
+            if kept < k:
+                slots[kept] = slot
             kept += 1
     return kept
 
 
 @njit(cache=True, nogil=True)
 def _share_limits(
-    cars: np.ndarray,
-    points: np.ndarray,
-    stays: np.ndarray,
-    car_states: np.ndarray,
-    active: np.ndarray,
+    frozen: tuple,
+    changing: tuple,
+    slots: np.ndarray,
     n_active: int,
-    group: np.ndarray,
-    first_group: int,
     limit_kw: np.ndarray,
     setpoint: np.ndarray,
-    t: int,
+    now_min: float,
     step_min: float,
-    is_stale: np.ndarray,
+    chain: np.ndarray,
     rationed: np.ndarray,
 ) -> None:
     """Bring every group of a block under its limit; cars that lost energy plan again."""
-    total = np.zeros(len(limit_kw))
+    total, last = np.zeros(len(limit_kw)), np.full(len(limit_kw), -1)
     for k in range(n_active):
-        total[group[stays[active[k]].cp_row] - first_group] += max(setpoint[k], 0.0)
+        if setpoint[k] > 0.0:
+            g = slots[k].group
+            total[g] += setpoint[k]
+            chain[k], last[g] = last[g], k
     for g in range(len(limit_kw)):
-        if total[g] <= limit_kw[g] + 1e-9:
-            continue
-        members, laxity, least = np.empty(n_active, dtype=np.int64), np.empty(n_active), np.empty(n_active)
-        size = 0
-        for k in range(n_active):
-            stay = stays[active[k]]
-            if group[stay.cp_row] - first_group != g or setpoint[k] <= 0.0:
-                continue
-            car, car_state = cars[stay.ev_row], car_states[stay.ev_row]
-            _, high, low = car_ratings(car, points[stay.cp_row])
-            need_min = (stay.desired_kwh - car_state.battery_kwh) / max(high * 0.9, 1e-9) * 60.0
-            members[size], least[size] = k, low
-            laxity[size] = stay.departure_min - t * step_min - need_min
-            size += 1
-        wanted = setpoint[members[:size]]
-        _ration(members, size, setpoint, least, laxity, limit_kw[g])
-        for j in range(size):
-            lost = wanted[j] - setpoint[members[j]]
-            if lost > 0.0:
-                rationed[first_group + g] += lost * step_min / 60.0
-                is_stale[members[j]] = True
+        if total[g] > limit_kw[g] + 1e-9:
+            rationed[g] += (
+                _ration(frozen, changing, slots, setpoint, chain, last[g], limit_kw[g], now_min) * step_min / 60.0
+            )
+
+
+@njit(cache=True, nogil=True)
+def _ration(
+    frozen: tuple,
+    changing: tuple,
+    slots: np.ndarray,
+    setpoint: np.ndarray,
+    chain: np.ndarray,
+    last: int,
+    limit_kw: float,
+    now_min: float,
+) -> float:
+    """Keep a group under its limit: least lax first, whole cars on or off, never below a car's minimum.
+
+    What others deliver makes no room: a car may reach its reserve within the period. The cars of the group are
+    chained from ``last`` on; returns the power that was asked for and not given.
+    """
+    size, k = 0, last
+    while k >= 0:
+        size, k = size + 1, chain[k]
+    member, laxity = np.empty(size, dtype=np.int64), np.empty(size)
+    k = last
+    for j in range(size):
+        slot = slots[k]
+        need_kwh = frozen[2][slot.row].desired_kwh - changing[0][slot.ev].battery_kwh
+        member[j], laxity[j] = k, slot.departure_min - now_min - need_kwh / max(slot.high_kw * 0.9, 1e-9) * 60.0
+        k = chain[k]
+    left, lost = limit_kw, 0.0
+    for j in ascending(laxity):
+        k = member[j]
+        given = min(setpoint[k], left)
+        if given < slots[k].low_kw - 1e-9 or given <= 0.0:
+            given = 0.0
+        if given < setpoint[k]:
+            lost += setpoint[k] - given
+            slots[k].is_stale = True
+            setpoint[k] = given
+        left -= given
+    return lost
 
 
 @njit(cache=True, nogil=True)
@@ -223,28 +303,27 @@ def _week(
     rationed: np.ndarray,
 ) -> None:
     """One block of points that share no car and no limit with others, through the whole horizon."""
-    cars, points, stays = frozen
+    cars, _, stays = frozen
     car_states, point_states, stay_states = changing
     group, first_group, limit_kw = sharing
     floor_share, reaction_min, step_min = rules
     room = min(len(queue), len(power) * 2) + 1
-    active, cursor, is_stale = np.empty(room, np.int32), np.zeros(2, np.int64), np.zeros(room, np.bool_)
-    setpoint, booked_kw = np.zeros(room), np.zeros((len(limit_kw), power.shape[1]), np.float32)
+    active, cursor, slots = np.empty(room, np.int32), np.zeros(2, np.int64), np.empty(room, SLOT)
+    setpoint, chain = np.zeros(room), np.empty(room, np.int64)
+    booked_kw = np.zeros((len(limit_kw), power.shape[1]), np.float32)
     work = np.empty((11, 4 * AHEAD_MAX if way[0] == V2X else 1))
     is_shared = bool(np.isfinite(limit_kw).any())
     for t in range(power.shape[1]):
-        before = cursor[1]
-        end = (t + 1) * step_min
+        before, end = cursor[1], (t + 1) * step_min
         plug_in_due(cars, stays, car_states, point_states, stay_states, active, cursor, queue, floor_share, end)
         n = cursor[1]
-        is_stale[before:n] = True
-        now = (active, is_stale, n, t, step_min)
-        _ask(cars, points, stays, car_states, *now, way, sharing, booked_kw, work, power, setpoint)
+        _take_slots(frozen, changing, active, before, n, group, first_group, slots)
+        _ask(frozen, changing, slots, n, t, step_min, way, limit_kw, booked_kw, work, power, setpoint)
         if is_shared:
-            one = (group, first_group, limit_kw, setpoint, t, step_min, is_stale, rationed)
-            _share_limits(cars, points, stays, car_states, active, n, *one)
-        tables = (cars, points, stays, car_states, point_states, stay_states)
-        cursor[1] = _serve(*tables, *now, setpoint, way[1][t], floor_share, reaction_min, power, cost)
+            now = t * step_min
+            _share_limits(frozen, changing, slots, n, limit_kw, setpoint, now, step_min, chain, rationed)
+        rest = (setpoint, way[1][t], floor_share, reaction_min, power, cost)
+        cursor[1] = _serve(frozen, changing, slots, active, n, t, step_min, *rest)
 
 
 def run_week(
@@ -326,7 +405,7 @@ def _launch(
         if len(queue):
             sharing = (parts.group, first, sorted_limit[first:end])
             changing = (state.car, state.point, state.stay)
-            _week(frozen, changing, queue, way, sharing, rules, power, cost, rationed)
+            _week(frozen, changing, queue, way, sharing, rules, power, cost, rationed[first:end])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(parts.n_blocks)))

@@ -27,6 +27,35 @@ def release(booked_kw: np.ndarray, plan_kw: np.ndarray, first: int, end: int) ->
 
 
 @njit(cache=True, nogil=True)
+def _cheapest(
+    price: np.ndarray,
+    first: int,
+    end: int,
+    booked_kw: np.ndarray,
+    room_kw: float,
+    plan_kw: np.ndarray,
+    chosen: np.ndarray,
+) -> int:
+    """Fill ``chosen`` with the cheapest free periods, cheapest and then earliest first; returns how many there are.
+
+    Free are periods that are not in the plan yet and whose bookings are at most ``room_kw``, and all behind the end.
+    """
+    n = 0
+    for t in range(first, end):
+        if n == len(chosen) and price[t] >= price[chosen[n - 1]]:
+            continue
+        if t < len(plan_kw) and (booked_kw[t] > room_kw or plan_kw[t] > 0.0):
+            continue
+        k = n if n < len(chosen) else n - 1
+        while k > 0 and price[chosen[k - 1]] > price[t]:
+            chosen[k] = chosen[k - 1]
+            k -= 1
+        chosen[k] = t
+        n = min(n + 1, len(chosen))
+    return n
+
+
+@njit(cache=True, nogil=True)
 def v1g_plan(
     car: Record,
     point: Record,
@@ -50,26 +79,17 @@ def v1g_plan(
     end = min(int(np.ceil(stay.departure_min / step_min)), len(price))
     if n == 0:
         return
+    chosen = np.empty(min(int(left / step_min) + 3, max(end - now, 0)), dtype=np.int64)
     for attempt in range(2):
-        last_price, last_period = -np.inf, -1
-        while left > 1e-9:
-            best, best_price = -1, np.inf
-            for t in range(now, end):
-                is_next = price[t] > last_price or (price[t] == last_price and t > last_period)
-                if not is_next or price[t] >= best_price:
-                    continue
-                if t < len(plan_kw):
-                    has_room = booked_kw[t] + high <= limit_kw
-                    if (attempt == 0 and not has_room) or (attempt == 1 and plan_kw[t] > 0.0):
-                        continue
-                best, best_price = t, price[t]
-            if best < 0:
+        room_kw = limit_kw - high if attempt == 0 else np.inf
+        for k in range(_cheapest(price, now, end, booked_kw, room_kw, plan_kw, chosen)):
+            if left <= 1e-9:
                 break
-            last_price, last_period = best_price, best
-            minutes = _minutes_there(stay, best, step_min)
-            if best < len(plan_kw):
-                plan_kw[best] = high if left >= minutes else max(high * left / minutes, low)
-                booked_kw[best] += plan_kw[best]
+            t = chosen[k]
+            minutes = _minutes_there(stay, t, step_min)
+            if t < len(plan_kw):
+                plan_kw[t] = high if left >= minutes else max(high * left / minutes, low)
+                booked_kw[t] += plan_kw[t]
             left -= minutes
         if left <= 1e-9 or limit_kw == np.inf:
             return

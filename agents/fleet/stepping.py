@@ -150,6 +150,15 @@ def run_session(
 
 
 @njit(cache=True)
+def unplug(car_state: Record, point_state: Record, stay_state: Record) -> None:
+    """End a session."""
+    stay_state.departure_kwh = car_state.battery_kwh
+    car_state.ev_session = -1
+    point_state.last_kw = 0.0
+    point_state.session_row = -1
+
+
+@njit(cache=True)
 def step_all(
     cars: np.ndarray,
     points: np.ndarray,
@@ -191,10 +200,7 @@ def step_all(
             reaction_min,
         )
         if stay.departure_min <= end_min:
-            stay_state.departure_kwh = car_state.battery_kwh
-            car_state.ev_session = -1
-            point_state.last_kw = 0.0
-            point_state.session_row = -1
+            unplug(car_state, point_state, stay_state)
         else:
             point_state.session_row = row
             active[kept] = row
