@@ -112,8 +112,10 @@ def charge(
     edges = _DC_EDGE if is_dc else _AC_EDGE
     shares = _DC_SHARE if is_dc else _AC_SHARE
     for k in range(5):
+        if battery_kwh >= stop_kwh or minutes <= 0.0:
+            break
         target = min(edges[k] * capacity_kwh if k < 4 else capacity_kwh, stop_kwh)
-        if battery_kwh >= target or minutes <= 0.0:
+        if battery_kwh >= target:
             continue
         band_kw = min(power_kw, max(max_kw * shares[k], min_kw))
         rate = band_kw * efficiency(band_kw, n_phases, factor, is_dc) / 60.0

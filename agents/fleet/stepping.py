@@ -91,8 +91,12 @@ def run_interval(
     car: Record, point: Record, stay: Record, car_state: Record, setpoint_kw: float, stop_kwh: float, minutes: float
 ) -> float:
     """Follow one set-point for some minutes; returns the energy at the meter (negative: delivered), kWh."""
+    if minutes <= 0.0:
+        return 0.0
+    if setpoint_kw == 0.0:
+        return awake_minutes(car, car_state, minutes, False)
     n, high, low = car_ratings(car, point)
-    if n == 0 or minutes <= 0.0:
+    if n == 0:
         return 0.0
     before, factor, is_dc = car_state.battery_kwh, car.efficiency_pu, point.is_dc
     back = min(car.discharge_kw, high) if point.is_bidirectional else 0.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from agents.fleet.sorting import ascending
 from agents.fleet.strategies.storage import thresholds
 from agents.fleet.view import SessionView, Signal, available_share
 
@@ -96,7 +97,7 @@ def _split(slots: np.ndarray, need: np.ndarray, total: np.ndarray) -> np.ndarray
             room -= must
             rate = max(slots[i, t], 1e-12)
             laxity[i] = (later[i] - left[i]) / rate if slots[i, t] > 0.0 else np.inf
-        for i in np.argsort(laxity):
+        for i in ascending(laxity):
             if room <= 1e-12 or laxity[i] == np.inf:
                 break
             more = min(min(slots[i, t] - used[i, t], left[i]), room)

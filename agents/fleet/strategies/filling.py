@@ -16,19 +16,22 @@ def full_period_kwh(view: SessionView, signal: Signal) -> np.ndarray:
 
 @njit(cache=True)
 def _fill(
-    rank: np.ndarray, slots: np.ndarray, wanted: np.ndarray, max_kw: np.ndarray, min_kw: np.ndarray, plan: np.ndarray
+    order: np.ndarray, slots: np.ndarray, wanted: np.ndarray, max_kw: np.ndarray, min_kw: np.ndarray, plan: np.ndarray
 ) -> None:
-    """Fill each row's slots from the lowest rank on; a last share below the minimum borrows from the one before."""
+    """Fill each row's slots in order; a last share below the minimum borrows from the one before.
+
+    One row of ``order`` serves all cars.
+    """
     for i in range(len(wanted)):
         left = wanted[i]
         if left <= 0.0 or max_kw[i] <= 0.0:
             continue
-        there = np.flatnonzero(slots[i] > 0.0)
-        order = there[np.argsort(rank[i][there], kind="mergesort")]
         least = min_kw[i] / max_kw[i]
         previous = -1
-        for t in order:
+        for t in order[min(i, len(order) - 1)]:
             slot = slots[i, t]
+            if slot <= 0.0:
+                continue
             share = min(left / slot, 1.0)
             left -= share * slot
             if left <= 1e-12 and share < least - 1e-12:
@@ -65,7 +68,8 @@ def fill_in_order(view: SessionView, rank: np.ndarray, signal: Signal) -> np.nda
     """
     plan = np.zeros((len(view), signal.n_ahead))
     slots = full_period_kwh(view, signal)
-    _fill(np.ascontiguousarray(rank, dtype=np.float64), slots, _wanted(view), view.max_kw, view.min_kw, plan)
+    shared = rank[:1] if np.ndim(rank) == 2 and rank.strides[0] == 0 else rank
+    _fill(np.argsort(shared, axis=1, kind="stable"), slots, _wanted(view), view.max_kw, view.min_kw, plan)
     return plan
 
 
