@@ -43,12 +43,22 @@ class _Queue:
 
     def __init__(self) -> None:
         self._places: list[tuple[int, int, _Entry]] = []
+        self._whole: list[tuple[int, int, _Entry]] = []  # the all-or-none orders among them
 
     def add(self, entry: _Entry) -> None:
-        insort(self._places, (entry.badness, entry.turn, entry))
+        for places in self._lists(entry):
+            insort(places, (entry.badness, entry.turn, entry))
 
     def remove(self, entry: _Entry) -> None:
-        del self._places[bisect_left(self._places, (entry.badness, entry.turn))]
+        for places in self._lists(entry):
+            del places[bisect_left(places, (entry.badness, entry.turn))]
+
+    def _lists(self, entry: _Entry) -> tuple[list[tuple[int, int, _Entry]], ...]:
+        return (self._places, self._whole) if entry.kind == "aon" else (self._places,)
+
+    def all_or_none(self) -> list[_Entry]:
+        """The waiting all-or-none orders, best first."""
+        return [entry for _, _, entry in self._whole]
 
     def levels(self) -> Iterator[list[_Entry]]:
         """The orders of each price, best price first."""
@@ -58,9 +68,6 @@ class _Queue:
             end = bisect_left(self._places, (badness + 1,), lo=start)
             yield [entry for _, _, entry in self._places[start:end]]
             start = end
-
-    def __iter__(self) -> Iterator[_Entry]:
-        return (entry for _, _, entry in self._places)
 
 
 @dataclass
@@ -351,8 +358,7 @@ class OrderBook:
     def _retry_all_or_none(self, is_buy: bool, time_min: float) -> list[Trade]:
         """Try the waiting all-or-none orders of one side again, best first, until none can trade."""
         trades: list[Trade] = []
-        waiting = [e for e in self._queues[is_buy] if e.kind == "aon"]
-        for entry in waiting:
+        for entry in self._queues[is_buy].all_or_none():
             found = self._take(entry, time_min)
             if found:
                 self._remove(entry)
