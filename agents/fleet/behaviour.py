@@ -122,7 +122,7 @@ def build_fleet(spec: FleetSpec, horizon: Horizon, charging_points: ChargingPoin
     kept, point = kept.take(inside), point[inside]
     sessions = _sessions(spec, kept, point, vehicles, charging_points, seed)
     is_seen = turned_away[:, 2] >= 0 if len(turned_away) else np.zeros(0, dtype=bool)
-    return Fleet(vehicles, charging_points, sessions, horizon, turned_away[is_seen], spec.floor_share, spec.reaction_s)
+    return Fleet(vehicles, charging_points, sessions, horizon, turned_away[is_seen], spec.floor_share, spec.delay_s)
 
 
 def _wishes(spec: FleetSpec, horizon: Horizon, vehicles: Vehicles, points: ChargingPoints, seed: int) -> Wishes:
@@ -190,9 +190,10 @@ def _limit_to_battery(wishes: Wishes, vehicles: Vehicles, points: ChargingPoints
     """Cap the energy by what the battery holds and by what the car can take during the stay."""
     ev = wishes.ev
     usable = (vehicles.desired_share[ev] - spec.floor_share - 0.02) * vehicles.capacity_kwh[ev]
-    ac_kw = vehicles.phases[ev] * np.minimum(vehicles.ac_a[ev], 32.0) * 0.23
-    own_kw = points.max_kw[np.maximum(vehicles.base_point[ev], 0)] if len(points) else ac_kw
+    own_kw = points.max_kw[np.maximum(vehicles.base_point[ev], 0)] if len(points) else np.zeros(len(ev))
     is_own = np.isin(wishes.segment, [SEGMENT_OF_KIND[k] for k in ("home", "depot", "shared")])
+    ampere = np.where(is_own, vehicles.ac_a[ev], np.minimum(vehicles.ac_a[ev], vehicles.cable_a[ev]))
+    ac_kw = vehicles.phases[ev] * ampere * 0.23
     point_kw = np.where(is_own, own_kw, 11.04)
     is_dc = (wishes.segment == SEGMENT_OF_KIND["dc"]) | (point_kw > 43.5)
     power = np.where(is_dc, np.minimum(vehicles.dc_kw[ev], 150.0), np.minimum(ac_kw, point_kw))
@@ -241,11 +242,17 @@ def _place(wishes: Wishes, vehicles: Vehicles, points: ChargingPoints) -> tuple[
     return stays.take(by_arrival), point[found][by_arrival], away
 
 
+def ampere_of(vehicles: Vehicles, points: ChargingPoints, ev: np.ndarray, cp: np.ndarray) -> np.ndarray:
+    """Highest current per phase that charger and cable carry, of EVs at points (row arrays)."""
+    with_cable = np.minimum(vehicles.ac_a[ev], vehicles.cable_a[ev])
+    return np.where(points.is_tethered[cp], vehicles.ac_a[ev], with_cable)
+
+
 def rated(vehicles: Vehicles, points: ChargingPoints, ev: np.ndarray, cp: np.ndarray) -> tuple[np.ndarray, ...]:
     """Phases, highest and lowest kW, and efficiency at the highest, of EVs at points (row arrays)."""
     phases, high, low = ratings_array(
         vehicles.phases[ev],
-        vehicles.ac_a[ev],
+        ampere_of(vehicles, points, ev, cp),
         vehicles.min_a[ev],
         vehicles.dc_kw[ev],
         points.max_kw[cp],

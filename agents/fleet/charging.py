@@ -167,7 +167,8 @@ def rate_stays(cars: np.ndarray, points: np.ndarray, stays: np.ndarray, rows: np
     for k in range(len(rows)):
         stay = stays[rows[k]]
         car, point = cars[stay.ev_row], points[stay.cp_row]
-        n, high, low = ratings(car.phases, car.ac_a, car.min_a, car.dc_kw, point.max_kw, point.phases, point.is_dc)
+        ampere = car.ac_a if point.is_tethered else min(car.ac_a, float(car.cable_a))
+        n, high, low = ratings(car.phases, ampere, car.min_a, car.dc_kw, point.max_kw, point.phases, point.is_dc)
         if n == 0:
             continue
         factor, stop, full = car.efficiency_pu, stay.desired_kwh, car.capacity_kwh

@@ -45,15 +45,16 @@ COLUMNS: tuple[Column, ...] = (
         phases          | i1 | -     | phases of the on-board charger
         ac_a            | f4 | A     | highest current per phase of the on-board charger
         min_a           | f4 | A     | lowest current per phase at which it charges
+        cable_a         | u1 | A     | rated current of the driver's own cable, counts where the point has none
         dc_kw           | f8 | kW    | highest power at a direct-current point, 0 if it has no such inlet
         efficiency_pu   | f8 | pu    | factor on the published efficiency curve of on-board chargers
         discharge_kw    | f8 | kW    | highest power to the grid, 0 without V2X
         reserve_share   | f8 | share | state of charge below which it never discharges
-        warranty_kwh    | f8 | kWh   | energy it may discharge per week under the maker's warranty
+        warranty_kwh    | f8 | kWh   | what its warranty lets it discharge per week of the run; the rest is kept
         desired_share   | f4 | share | state of charge the driver wants and the car stops at
         minimum_share   | f4 | share | state of charge the driver wants at once, before anything smart
         sleep_after_min | f4 | min   | pause after which the car falls asleep, infinite for most
-        wake_min        | f4 | min   | time the charging point needs to wake it
+        wake_min        | f4 | min   | time the point needs to wake it; infinite: it sleeps on until plugged in anew
         price_focus     | f4 | share | weight of money against CO2 in the driver's preference
         app_u           | f4 | -     | uniform draw: states a departure when below the stating share
         oem_u           | f4 | -     | uniform draw: shares state of charge by the maker's API when below that share
@@ -73,6 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         first_phase      | i1 | -   | conductor (0, 1, 2) a one-phase car loads
         is_dc            | ?  | -   | converts to direct current itself
         is_bidirectional | ?  | -   | can take power from the car
+        is_tethered      | ?  | -   | has a cable of its own; elsewhere the driver's cable is used
         """,
     ),
     *_table(

@@ -9,6 +9,7 @@ from agents.fleet.charging import POWER_TOLERANCE_KW, efficiency_array
 from agents.fleet.figures import TAPER_AC_EDGE, TAPER_AC_SHARE, TAPER_DC_EDGE, TAPER_DC_SHARE
 from agents.fleet.physics import minutes_of, plug_in
 from agents.fleet.state import FleetState
+from agents.fleet.stepping import WEEK_MIN
 from agents.fleet.tables import Fleet
 
 
@@ -75,7 +76,7 @@ def _move(
     up = np.where(wants & (limit >= 0.0), awake, 0.0)
     stored, bought = _charge(before, s.desired_kwh[rows], v.capacity_kwh[ev], power, high, low, *car, up)
     down = np.where(wants & (limit < 0.0), awake, 0.0)
-    warranty = np.maximum(v.warranty_kwh[ev] - state.discharged_kwh[ev], 0.0)
+    warranty = np.maximum(v.warranty_kwh[ev] * (1.0 + start // WEEK_MIN) - state.discharged_kwh[ev], 0.0)
     floor = np.maximum(v.reserve_share[ev] * v.capacity_kwh[ev], before - warranty)
     rate = power / np.maximum(efficiency_array(power, *car), 1e-9) / 60.0
     taken = np.minimum(rate * down, np.maximum(before - floor, 0.0))

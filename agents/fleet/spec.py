@@ -43,7 +43,13 @@ class FleetSpec:
     opt_out_share : float
         Drivers who refuse smart charging.
     sleeper_share : float
-        Cars that fall asleep in a pause (evcc #14348).
+        Cars that fall asleep in a pause (evcc #14348); the point wakes them in ``wake_min``.
+    deaf_share : float
+        Cars that a pause of ``sleep_after_min`` puts to sleep until they are plugged in anew (evcc #4788).
+    cable_16a_share : float
+        Drivers of cars with more than 16 A per phase who carry a 16 A cable.
+    reaction_s, ramp_s : float
+        Dead time after a new set-point, and length of the straight ramp to it that follows.
     driver_rho : float
         Correlation of a driver's own habits over days, 0 to 1.
     """
@@ -68,6 +74,8 @@ class FleetSpec:
     sleeper_share: float = 0.03
     sleep_after_min: float = 30.0
     wake_min: float = 5.0
+    deaf_share: float = 0.0
+    cable_16a_share: float = 0.15
     driver_rho: float = 0.5
     soh_mean_share: float = 0.96
     desired_full_share: float = 0.5
@@ -76,6 +84,12 @@ class FleetSpec:
     v2x_warranty_kwh_per_week: float = 200.0
     floor_share: float = 0.08
     reaction_s: float = 0.0
+    ramp_s: float = 0.0
+
+    @property
+    def delay_s(self) -> float:
+        """Time the old power counts on: a straight ramp moves as much energy as a jump in its middle."""
+        return self.reaction_s + 0.5 * self.ramp_s
 
     def faults(self) -> list[str]:
         """Everything that is out of range, one sentence each."""
@@ -85,7 +99,7 @@ class FleetSpec:
             for name in shares
             if name != "stating_error_share" and not 0.0 <= getattr(self, name) <= 1.0
         ]
-        amounts = ("stating_error_min", "stating_error_share", "sleep_after_min", "wake_min", "reaction_s")
+        amounts = ("stating_error_min", "stating_error_share", "sleep_after_min", "wake_min", "reaction_s", "ramp_s")
         wrong += [f"{n} = {getattr(self, n)!r} is negative" for n in amounts if not getattr(self, n) >= 0.0]
         tables = {"evs_per_point": self.evs_per_point, "sessions_per_week": self.sessions_per_week}
         wrong += [f"{t}.{k} = {v!r} is negative" for t, m in tables.items() for k, v in m.items() if not v >= 0.0]

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.fleet.charging import charge, ratings
+from agents.fleet.charging import charge
 from agents.fleet.columns import columns_of, record_type
+from agents.fleet.stepping import car_ratings
 from agents.fleet.tables import Fleet
 
 
@@ -93,9 +94,7 @@ def initial_state(fleet: Fleet) -> FleetState:
         ev, cp = int(s.ev_row[row]), int(s.cp_row[row])
         floor = min(fleet.elsewhere_floor_share * v.capacity_kwh[ev], state.battery_kwh[ev])
         battery = max(state.battery_kwh[ev] - float(s.drive_kwh[row]), floor)
-        n, high, low = ratings(
-            v.phases[ev], v.ac_a[ev], v.min_a[ev], v.dc_kw[ev], p.max_kw[cp], p.phases[cp], p.is_dc[cp]
-        )
+        n, high, low = car_ratings(v.rows[ev], p.rows[cp])
         minutes = float(min(0, s.departure_min[row]) - s.arrival_min[row])
         if n > 0:
             stop, full = float(s.desired_kwh[row]), float(v.capacity_kwh[ev])

@@ -14,6 +14,7 @@ from numba import njit
 from agents.fleet.charging import POWER_TOLERANCE_KW, charge, discharge, ratings
 
 Record = Any
+WEEK_MIN = 10_080.0
 
 
 @njit(cache=True)
@@ -82,15 +83,26 @@ def awake_minutes(car: Record, car_state: Record, minutes: float, wants: bool) -
 
 @njit(cache=True)
 def car_ratings(car: Record, point: Record) -> tuple[int, float, float]:
-    """Phases in use, highest and lowest charging power in kW."""
-    return ratings(car.phases, car.ac_a, car.min_a, car.dc_kw, point.max_kw, point.phases, point.is_dc)
+    """Phases in use, highest and lowest charging power in kW; the weakest of car, cable and point decides."""
+    ampere = car.ac_a if point.is_tethered else min(car.ac_a, float(car.cable_a))
+    return ratings(car.phases, ampere, car.min_a, car.dc_kw, point.max_kw, point.phases, point.is_dc)
 
 
 @njit(cache=True)
 def run_interval(
-    car: Record, point: Record, stay: Record, car_state: Record, setpoint_kw: float, stop_kwh: float, minutes: float
+    car: Record,
+    point: Record,
+    stay: Record,
+    car_state: Record,
+    setpoint_kw: float,
+    stop_kwh: float,
+    minutes: float,
+    allowed_kwh: float,
 ) -> float:
-    """Follow one set-point for some minutes; returns the energy at the meter (negative: delivered), kWh."""
+    """Follow one set-point for some minutes; returns the energy at the meter (negative: delivered), kWh.
+
+    ``allowed_kwh`` is what the car may have taken from its battery so far under its warranty.
+    """
     if minutes <= 0.0:
         return 0.0
     if setpoint_kw == 0.0:
@@ -109,7 +121,7 @@ def run_interval(
         stop = min(stop_kwh, stay.desired_kwh)
         after, energy = charge(before, stop, car.capacity_kwh, power, high, low, n, factor, is_dc, awake)
     else:
-        left = max(car.warranty_kwh - car_state.discharged_kwh, 0.0)
+        left = max(allowed_kwh - car_state.discharged_kwh, 0.0)
         floor = max(car.reserve_share * car.capacity_kwh, before - left)
         after, energy = discharge(before, floor, power, n, factor, is_dc, awake)
         car_state.discharged_kwh += before - after
@@ -137,12 +149,12 @@ def run_session(
     minutes = min(end_min, stay.departure_min) - max(start_min, stay.arrival_min)
     if minutes <= 0.0:
         return 0.0
-    energy = 0.0
+    energy, allowed = 0.0, car.warranty_kwh * (1.0 + start_min // WEEK_MIN)
     if reaction_min > 0.0 and setpoint_kw != point_state.last_kw:
         late = min(reaction_min, minutes)
-        energy = run_interval(car, point, stay, car_state, point_state.last_kw, stop_kwh, late)
+        energy = run_interval(car, point, stay, car_state, point_state.last_kw, stop_kwh, late, allowed)
         minutes -= late
-    energy += run_interval(car, point, stay, car_state, setpoint_kw, stop_kwh, minutes)
+    energy += run_interval(car, point, stay, car_state, setpoint_kw, stop_kwh, minutes, allowed)
     point_state.last_kw = setpoint_kw
     if energy >= 0.0:
         point_state.import_kwh += energy

@@ -16,6 +16,7 @@ SEGMENT_OF_KIND = {name: code for code, name in enumerate(SEGMENTS)} | {"office"
 GROUPS = ("home", "street", "depot", "shared", "dc_visitor")
 VOLT = 230.0
 DC_ABOVE_KW = 43.5
+_WITH_CABLE = (0, 3)  # A: home boxes and depot points have a cable
 
 
 class Table:
@@ -75,6 +76,7 @@ class Vehicles(Table):
     phases: np.ndarray
     ac_a: np.ndarray
     min_a: np.ndarray
+    cable_a: np.ndarray
     dc_kw: np.ndarray
     efficiency_pu: np.ndarray
     discharge_kw: np.ndarray
@@ -103,6 +105,7 @@ class Vehicles(Table):
             "phases": 3,
             "ac_a": 16.0,
             "min_a": 6.0,
+            "cable_a": 32,
             "dc_kw": 100.0,
             "efficiency_pu": 1.0,
             "warranty_kwh": np.inf,
@@ -127,6 +130,7 @@ class ChargingPoints(Table):
     first_phase: np.ndarray
     is_dc: np.ndarray
     is_bidirectional: np.ndarray
+    is_tethered: np.ndarray
 
     @classmethod
     def of(
@@ -138,6 +142,7 @@ class ChargingPoints(Table):
         area: Any,
         first_phase: Any = None,
         is_bidirectional: Any = None,
+        is_tethered: Any = None,
     ) -> ChargingPoints:
         """Build the table from what a grid knows, with defaults for the rest.
 
@@ -153,6 +158,8 @@ class ChargingPoints(Table):
             Conductor of one-phase cars; by default points take turns, as installers rotate them.
         is_bidirectional : bool array, optional
             Defaults to every alternating-current point.
+        is_tethered : bool array, optional
+            Defaults to points of homes, depots and direct current; street and office have sockets.
 
         Raises
         ------
@@ -178,6 +185,7 @@ class ChargingPoints(Table):
             first_phase=np.arange(n) % 3 if first_phase is None else first_phase,
             is_dc=is_dc,
             is_bidirectional=~is_dc if is_bidirectional is None else is_bidirectional,
+            is_tethered=is_dc | np.isin(codes, _WITH_CABLE) if is_tethered is None else is_tethered,
         )
 
     @property

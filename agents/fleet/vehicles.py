@@ -114,7 +114,9 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
     capacity = fields["usable_kwh"] * soh
     desired = np.where(is_hybrid | (group == DEPOT) | (driver[0] < spec.desired_full_share), 1.0, 0.8)
     desired = np.where(group == VISITOR, 0.85, desired)
-    is_sleeper = car[3] < spec.sleeper_share
+    is_sleeper = car[3] < spec.sleeper_share + spec.deaf_share
+    is_deaf = car[3] < spec.deaf_share
+    has_thin_cable = (fields["ac_a"] <= 16) | (uniforms(seed, "cable", uid)[0] < spec.cable_16a_share)
     discharge = np.minimum(fields["phases"] * fields["ac_a"] * VOLT / 1000.0, _V2X_MAX_KW)
     return Vehicles(
         uid=uid,
@@ -129,6 +131,7 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
         phases=fields["phases"],
         ac_a=fields["ac_a"],
         min_a=np.array([m.min_a for m in MODELS])[model],
+        cable_a=np.where(has_thin_cable, 16, 32),
         dc_kw=np.array([m.dc_kw for m in MODELS])[model],
         efficiency_pu=np.where(is_v2x, V2X_ONE_WAY / 0.90, np.clip(1.0 + 0.01 * health[1], 0.97, 1.03)),
         discharge_kw=np.where(is_v2x, discharge, 0.0),
@@ -137,7 +140,7 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
         desired_share=desired,
         minimum_share=spec.minimum_share * (0.5 + driver[1]),
         sleep_after_min=np.where(is_sleeper, spec.sleep_after_min, np.inf),
-        wake_min=np.full(len(uid), spec.wake_min),
+        wake_min=np.where(is_deaf, np.inf, spec.wake_min),
         price_focus=driver[2],
         app_u=more[0],
         oem_u=more[1],

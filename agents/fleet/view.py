@@ -9,6 +9,7 @@ from numba import njit
 
 from agents.fleet.charging import rate_stays
 from agents.fleet.state import FleetState
+from agents.fleet.stepping import WEEK_MIN
 from agents.fleet.tables import Fleet
 
 _NO_STATEMENT_NEED_KWH = 20.0
@@ -50,6 +51,10 @@ class SessionView:
         The driver wants no steering (override, opt-out) or is below the minimum state of charge.
     site : int array
         Connection that sessions share.
+    is_deaf : bool array
+        The car is known not to resume after a pause: plans keep it at least at its minimum until it is full.
+    discharge_left_kwh : float array
+        Energy that the maker's warranty still lets it deliver this week, from the battery.
     """
 
     session_row: np.ndarray
@@ -71,6 +76,8 @@ class SessionView:
     priority: np.ndarray
     must_charge: np.ndarray
     site: np.ndarray
+    is_deaf: np.ndarray
+    discharge_left_kwh: np.ndarray
 
     def __len__(self) -> int:
         return len(self.session_row)
@@ -110,9 +117,12 @@ class SessionView:
             "priority": 0.0,
             "must_charge": False,
             "site": 0,
+            "is_deaf": False,
+            "discharge_left_kwh": np.inf,
         }
         integers = ("session_row", "cp_row", "arrival_period", "departure_period", "site")
-        types = {name: np.int64 if name in integers else np.float64 for name in neutral} | {"must_charge": np.bool_}
+        flags = {"must_charge": np.bool_, "is_deaf": np.bool_}
+        types = {name: np.int64 if name in integers else np.float64 for name in neutral} | flags
         unknown = set(columns) - set(neutral)
         if unknown:
             raise ValueError(f"unknown columns of a session view: {', '.join(sorted(unknown))}")
@@ -255,6 +265,8 @@ def session_view(
         priority=-slack,
         must_charge=s.is_override[rows] | v.is_opt_out[ev] | (below & np.asarray(knows_soc)),
         site=p.site[cp],
+        is_deaf=np.isfinite(v.sleep_after_min[ev]) & np.isinf(v.wake_min[ev]),
+        discharge_left_kwh=np.maximum(v.warranty_kwh[ev] * (1 + now_min // WEEK_MIN) - state.discharged_kwh[ev], 0.0),
     )
 
 

@@ -8,6 +8,8 @@ from agents.fleet.strategies.filling import fill_in_order
 from agents.fleet.strategies.storage import plan_many
 from agents.fleet.view import SessionView, Signal, available_share
 
+_HALVINGS = 24
+
 
 def price_optimal_v1g(view: SessionView, signal: Signal) -> np.ndarray:
     """Meet the need at the lowest cost: the cheapest periods at full power, one of them in part."""
@@ -28,21 +30,47 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
     charge_kwh = view.max_kw[:, None] * eta * hours
     discharge_kwh = view.max_discharge_kw[:, None] / np.maximum(back, 1e-9) * hours
-    change = plan_many(
-        view.energy_now_kwh,
-        view.energy_now_kwh + view.energy_needed_kwh,
-        view.reserve_kwh,
-        view.capacity_kwh,
-        planned,
-        charge_kwh,
-        discharge_kwh,
-        signal.prices(len(view)) / np.maximum(eta, 1e-9),
-        signal.selling(len(view)) * back - signal.wear_eur_per_kwh,
-    )
+    buy = signal.prices(len(view)) / np.maximum(eta, 1e-9)
+    sell = signal.selling(len(view)) * back - signal.wear_eur_per_kwh
+    change = _within_warranty(view, planned, charge_kwh, discharge_kwh, buy, sell)
     battery_kw = np.divide(change, hours, out=np.zeros_like(change), where=hours > 0.0)
     plan = np.where(change > 0.0, battery_kw / np.maximum(eta, 1e-9), battery_kw * back)
     is_taper = (np.arange(signal.n_ahead) >= planned[:, None]) & (hours > 0.0) & (view.energy_needed_kwh > 0)[:, None]
     return _on_or_off(np.where(is_taper, view.max_kw[:, None], plan), view.min_kw[:, None])
+
+
+def _within_warranty(
+    view: SessionView,
+    planned: np.ndarray,
+    charge_kwh: np.ndarray,
+    discharge_kwh: np.ndarray,
+    buy: np.ndarray,
+    sell: np.ndarray,
+) -> np.ndarray:
+    """Optimal change of the stored energy; cars above what their warranty allows pay for delivery until they are not.
+
+    The price on delivery is the multiplier of the warranty's limit, found by halving: what remains is the optimum
+    under the limit but for the last step of one period.
+    """
+
+    def plan(rows: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        energy = view.energy_now_kwh[rows]
+        window = (view.reserve_kwh[rows], view.capacity_kwh[rows], planned[rows])
+        most = (charge_kwh[rows], discharge_kwh[rows])
+        return plan_many(
+            energy, energy + view.energy_needed_kwh[rows], *window, *most, buy[rows], sell[rows] - extra[:, None]
+        )
+
+    change = plan(np.arange(len(view)), np.zeros(len(view)))
+    over = np.flatnonzero(-np.minimum(change, 0.0).sum(axis=1) > view.discharge_left_kwh + 1e-9)
+    low, high = np.zeros(len(over)), np.full(len(over), np.ptp(sell) + 1.0) if len(over) else np.zeros(0)
+    for _ in range(_HALVINGS if len(over) else 0):
+        middle = 0.5 * (low + high)
+        is_over = -np.minimum(plan(over, middle), 0.0).sum(axis=1) > view.discharge_left_kwh[over]
+        low, high = np.where(is_over, middle, low), np.where(is_over, high, middle)
+    if len(over):
+        change[over] = plan(over, high)
+    return change
 
 
 def _on_or_off(plan: np.ndarray, min_kw: np.ndarray) -> np.ndarray:
