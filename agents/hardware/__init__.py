@@ -1,0 +1,1 @@
+"""The hardware port: physical stations in the place of simulated ones."""

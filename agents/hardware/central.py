@@ -1,0 +1,356 @@
+"""The central system (CSMS): stations come and go, each with its link, its steering and its watch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from agents.hardware import wire
+from agents.hardware.clock import Clock, SystemClock
+from agents.hardware.config import HardwareSettings, StationSettings
+from agents.hardware.dialect import Dialect
+from agents.hardware.guard import GuardError
+from agents.hardware.keep import Leases, read_known, write_known
+from agents.hardware.link import Counters, Link, LinkSettings
+from agents.hardware.ocpp2 import Dialect2
+from agents.hardware.ocpp16 import Dialect16
+from agents.hardware.point import PhysicalPoint
+from agents.hardware.recorder import Recorder
+from agents.hardware.schema import warm_up
+from agents.hardware.server import Door
+from agents.hardware.steering import Steering
+from agents.port import Plan, Ticket
+
+log = logging.getLogger(__name__)
+
+
+def dialect_of(version: str) -> Dialect:
+    """Dialect of an OCPP version."""
+    return Dialect16() if version == "1.6" else Dialect2(version)
+
+
+@dataclass
+class _Connection:
+    """One open socket of a station."""
+
+    link: Link
+    steering: Steering
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Notes what crosses a link."""
+
+    recorder: Recorder | None
+    station: str
+
+    def saw(self, direction: str, frame: wire.Frame, size: int) -> None:
+        """Note one message."""
+        if self.recorder is not None:
+            self.recorder.frame(self.station, direction, frame, size)
+
+
+class CentralSystem:
+    """All stations of a run.
+
+    Parameters
+    ----------
+    settings : HardwareSettings
+        Stations, address, security.
+    clock : Clock, optional
+        Clocks.
+
+    Raises
+    ------
+    GuardError
+        Lists every fault of the settings at once.
+    """
+
+    def __init__(self, settings: HardwareSettings, clock: Clock | None = None) -> None:
+        faults = settings.faults()
+        if faults:
+            raise GuardError("; ".join(faults))
+        self.settings, self.clock = settings, clock or SystemClock()
+        self.points: dict[str, PhysicalPoint] = {}
+        self.counters: dict[str, Counters] = {}
+        self.latency_s: list[float] = []
+        self.port = settings.port
+        self._connections: dict[str, _Connection] = {}
+        self._door = Door(settings, self._enter)
+        self._leases = Leases(settings.state_folder / "leases")
+        self._recorder: Recorder | None = None
+        self._heard_mono_s = self.clock.mono_s()
+        self._is_dead = False
+        self._tick_task: asyncio.Task[None] | None = None
+        self._dirty: set[str] = set()
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> int:
+        """Take the leases, read what is known, listen; the port."""
+        try:
+            for station in self.settings.stations:
+                self._leases.take(station.station_id)
+            self._recorder = Recorder(self.settings.folder, self.clock)
+            for station in self.settings.stations:
+                self._add_point(station)
+            await warm_up()
+            self.port = await self._door.open()
+        except BaseException:
+            self._leases.release()
+            raise
+        self._tick_task = asyncio.create_task(self._tick())
+        return self.port
+
+    async def stop(self, reason: str) -> None:
+        """Return every station to its safe limit, close, write the recording."""
+        self.release(reason)
+        await asyncio.sleep(0)
+        await asyncio.gather(*(self._last_words(c) for c in list(self._connections.values())))
+        if self._tick_task is not None:
+            self._tick_task.cancel()
+        await self._door.close()
+        self._keep()
+        self._own("", "stop", reason=reason)
+        if self._recorder is not None:
+            self._recorder.close()
+        self._leases.release()
+
+    def _add_point(self, station: StationSettings) -> None:
+        known = read_known(self.settings.state_folder, station.station_id)
+        self.points[station.station_id] = PhysicalPoint(station, self.clock, known)
+        self.counters[station.station_id] = Counters()
+        details = asdict(station) | {"id_tags": []}
+        self._own(station.station_id, "watch", settings=_finite(details), known=_finite(asdict(known)))
+
+    async def _last_words(self, connection: _Connection) -> None:
+        """Give the pump a moment to tell the safe limit, then close."""
+        deadline_s = self.clock.mono_s() + 1.0
+        while connection.link.is_open and connection.steering.owes_limit and self.clock.mono_s() < deadline_s:
+            await asyncio.sleep(0.02)
+        with suppress(Exception):
+            await connection.link.close("the run ended")
+
+    async def _tick(self) -> None:
+        """Watchdog, and keeping what must outlive us."""
+        while True:
+            await asyncio.sleep(0.25)
+            silent_s = self.clock.mono_s() - self._heard_mono_s
+            if silent_s > self.settings.watchdog_s and not self._is_dead:
+                self.simulation_died(f"silent for {silent_s:.1f} s")
+            if self._dirty:
+                self._keep()
+
+    def _keep(self) -> None:
+        for name, point in self.points.items():
+            write_known(self.settings.state_folder, name, point.known())
+        self._dirty.clear()
+
+    # --- what the run asks ------------------------------------------------------------------------------------------
+
+    def post(
+        self, limits_kw: Mapping[str, float], valid_s: float, decided_utc_s: float = math.nan
+    ) -> dict[str, Ticket]:
+        """Post limits; returns at once."""
+        self.heard()
+        now_s = self.clock.utc_s()
+        tickets = {}
+        for name, limit_kw in limits_kw.items():
+            self._own(name, "command", limit_kw=repr(float(limit_kw)), valid_until=now_s + valid_s)
+            tickets[name] = self.points[name].command(Plan(float(limit_kw), now_s + valid_s))
+            if not math.isnan(decided_utc_s):
+                tickets[name].sent_utc_s = decided_utc_s
+        return tickets
+
+    def heard(self) -> None:
+        """The simulation lives."""
+        self._heard_mono_s = self.clock.mono_s()
+        self._is_dead = False
+
+    def session(self, station: str, wish: Any, reason: str = "") -> Ticket:
+        """Ask for the start or the stop of a session."""
+        self._own(station, "session", wish=wish, reason=reason)
+        return self.points[station].session(wish, reason)
+
+    def release(self, reason: str) -> None:
+        """Every station back to its safe limit."""
+        for name, point in self.points.items():
+            self._own(name, "release", reason=reason)
+            point.release(reason)
+
+    def emergency_stop(self, reason: str) -> None:
+        """Every station to zero, every session ended; holds until the end of the run."""
+        for name, point in self.points.items():
+            self._own(name, "emergency", reason=reason)
+            point.emergency_stop(reason)
+
+    def simulation_died(self, reason: str) -> None:
+        """The watchdog: nobody steers any more."""
+        self._is_dead = True
+        log.warning("the simulation is gone (%s): stations return to their safe limits", reason)
+        self.release(f"watchdog: {reason}")
+        if self.settings.on_death == "stop":
+            for name, point in self.points.items():
+                if point.transaction is not None:
+                    self.session(name, "stop", "watchdog")
+
+    def settle(self, station: str, start_utc_s: float, end_utc_s: float) -> dict[str, Any]:
+        """Book a period of one point and give its reading."""
+        self._own(station, "settle", start=start_utc_s, end=end_utc_s)
+        self._dirty.add(station)
+        return settle(self.points[station], start_utc_s, end_utc_s)
+
+    def link_of(self, station: str) -> Link | None:
+        """Open link of a station (for checks beyond steering)."""
+        connection = self._connections.get(station)
+        return connection.link if connection else None
+
+    def steering_of(self, station: str) -> Steering | None:
+        """Steering of a connected station."""
+        connection = self._connections.get(station)
+        return connection.steering if connection else None
+
+    @property
+    def turned_away(self) -> dict[str, int]:
+        """Handshakes refused, by reason."""
+        return dict(self._door.turned_away)
+
+    def _own(self, station: str, action: str, **details: Any) -> None:
+        if self._recorder is not None:
+            self._recorder.own(station, action, **details)
+
+    # --- a station's connection ------------------------------------------------------------------------------------
+
+    async def _enter(self, station: str, version: str, socket: ServerConnection) -> None:
+        """Serve one socket until it closes; a newer socket of the same station ends an older one."""
+        point = self.points[station]
+        dialect = dialect_of(version)
+        connection = self._connect(station, point, dialect, socket)
+        tasks = [
+            asyncio.create_task(connection.link.run()),
+            asyncio.create_task(self._pump(connection)),
+            asyncio.create_task(self._keep_alive(connection, socket)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._explain(station, tasks)
+        finally:
+            self._disconnect(station, connection, socket)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await connection.link.close("closing")
+
+    def _connect(self, station: str, point: PhysicalPoint, dialect: Dialect, socket: ServerConnection) -> _Connection:
+        older = self._connections.pop(station, None)
+        if older is not None:
+            point.note("replaced", "a newer socket of the same station")
+            self._own(station, "unlinked", reason="replaced")
+            point.unlinked("replaced")
+            older.link.abandon()
+        self._own(station, "linked", version=dialect.version)
+        point.linked(dialect.version)
+        link = Link(
+            socket,
+            dialect.version,
+            lambda action, payload: dialect.answer(point, action, payload),
+            self.clock,
+            LinkSettings(
+                self.settings.call_timeout_s,
+                self.settings.messages_per_s,
+                4.0 * self.settings.messages_per_s,
+                point.settings.is_strict,
+            ),
+            _Watch(self._recorder, station),
+            name=f"{int(self.clock.utc_s() * 1000) & 0xFFFFFFFF:x}",
+        )
+        link.counters = self.counters[station]
+        connection = _Connection(link, Steering(point, dialect))
+        self._connections[station] = connection
+        point.wake = connection.wake.set
+        return connection
+
+    def _disconnect(self, station: str, connection: _Connection, socket: ServerConnection) -> None:
+        """Clean up, unless a newer socket has taken over."""
+        if self._connections.get(station) is not connection:
+            return
+        del self._connections[station]
+        reason = f"{socket.close_code or 'lost'}"
+        self._own(station, "unlinked", reason=reason)
+        self.points[station].unlinked(reason)
+
+    def _explain(self, station: str, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                log.error(
+                    "connection task of a station failed: %s",
+                    type(task.exception()).__name__,
+                    exc_info=task.exception(),
+                )
+                self.points[station].note("internal_fault", type(task.exception()).__name__)
+
+    async def _pump(self, connection: _Connection) -> None:
+        """Tell the station what it is to be told, one call after the other."""
+        link, steering = connection.link, connection.steering
+        while link.is_open:
+            connection.wake.clear()
+            work = steering.next()
+            if work is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(connection.wake.wait(), steering.due_s())
+                continue
+            now_s = self.clock.utc_s()
+            self.latency_s.extend(max(now_s - t.sent_utc_s, 0.0) for t in work.tickets)
+            reply = await link.call(*work.wire)
+            steering.done(work, reply)
+
+    async def _keep_alive(self, connection: _Connection, socket: ServerConnection) -> None:
+        """Find half-open connections: neither a pong nor any message within the time."""
+        every_s = self.settings.keepalive_s
+        while True:
+            await asyncio.sleep(every_s)
+            received = connection.link.counters.received
+            try:
+                pong = await socket.ping()
+                await asyncio.wait_for(asyncio.shield(pong), every_s)
+            except TimeoutError:
+                if connection.link.counters.received == received:
+                    connection.link.abandon()
+                    socket.transport.abort()
+                    return
+            except ConnectionClosed:
+                return
+
+
+def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[str, Any]:
+    """Book a period: energy by register, corrections of earlier ones, and the reading (plain numbers)."""
+    reading = point.sample()
+    estimate_w = 1000.0 * reading.power_kw if reading.quality >= reading.quality.SUSPECT else 0.0
+    mean_kw = point.mean_kw()
+    energy_kwh = point.register.settle(start_utc_s, end_utc_s, estimate_w)
+    corrections = [[c.start_utc_s, c.energy_kwh] for c in point.register.corrections()]
+    return {
+        "power_kw": reading.power_kw,
+        "mean_kw": mean_kw,
+        "energy_kwh": energy_kwh,
+        "register_kwh": reading.register_kwh,
+        "quality": int(reading.quality),
+        "is_occupied": reading.is_occupied,
+        "soc_share": reading.soc_share,
+        "corrections": corrections,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON-safe copy: infinities as text."""
+    return json.loads(json.dumps(value, default=str).replace("Infinity", '"inf"').replace('-"inf"', '"-inf"'))

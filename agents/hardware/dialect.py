@@ -1,0 +1,166 @@
+"""What every version of OCPP can say, in neutral words; one dialect per version translates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from agents.hardware.link import Refused, Reply
+from agents.hardware.meter import Sample
+
+Purpose = Literal["station_max", "default", "session"]
+Wire = tuple[str, dict[str, Any]]
+"""Action and payload of a call."""
+
+STATION_MAX_ID, DEFAULT_ID, SESSION_ID, LEASED_DEFAULT_ID = 9001, 9002, 9003, 9004
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A charging profile of one constant limit.
+
+    Attributes
+    ----------
+    limit : float
+        Limit on the wire, in ``unit``.
+    start_utc_s, duration_s : float or None
+        Absolute start and length; without them the profile holds until cleared.
+    """
+
+    purpose: Purpose
+    profile_id: int
+    stack: int
+    limit: float
+    unit: str
+    connector: int
+    transaction: str | None = None
+    start_utc_s: float | None = None
+    duration_s: float | None = None
+    discharges: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the station that we want."""
+
+    name: str
+    value: str
+
+
+class Sink(Protocol):
+    """What a dialect tells about a station."""
+
+    def booted(self, vendor: str, model: str, firmware: str) -> bool:
+        """It started; whether it may take part."""
+        ...
+
+    def status(self, connector: int, state: str, utc_s: float) -> None:
+        """A connector is free, occupied, charging, faulted or unavailable."""
+        ...
+
+    def authorises(self, tag: str) -> bool:
+        """Whether this identity may charge."""
+        ...
+
+    def started(self, key: str, connector: int, utc_s: float, samples: Iterable[Sample]) -> str:
+        """A transaction started; its id."""
+        ...
+
+    def metered(self, connector: int | None, transaction: str | None, samples: Iterable[Sample]) -> None:
+        """Meter values came."""
+        ...
+
+    def stopped(self, transaction: str, utc_s: float, samples: Iterable[Sample], reason: str) -> None:
+        """A transaction ended."""
+        ...
+
+    def note(self, kind: str, text: str) -> None:
+        """Something else happened."""
+        ...
+
+    def now_s(self) -> float:
+        """Wall clock."""
+        ...
+
+
+class Dialect(Protocol):
+    """One version of OCPP."""
+
+    version: str
+
+    def answer(self, sink: Sink, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Tell the sink and give the answer's payload."""
+        ...
+
+    def probe(self) -> Wire:
+        """Ask what the station can do."""
+        ...
+
+    def probed(self, reply: Reply) -> dict[str, str]:
+        """What it said, by setting."""
+        ...
+
+    def configure(self, meter_interval_s: float) -> Sequence[Wire]:
+        """Ask for the meter samples we need."""
+        ...
+
+    def set_profile(self, profile: Profile) -> Wire:
+        """Set a charging profile."""
+        ...
+
+    def clear(self, purpose: Purpose | None, profile_id: int | None = None) -> Wire:
+        """Clear profiles."""
+        ...
+
+    def composite(self, connector: int, duration_s: int, unit: str) -> Wire:
+        """Ask what the profiles amount to."""
+        ...
+
+    def start(self, connector: int, tag: str, number: int) -> Wire:
+        """Start a session."""
+        ...
+
+    def stop(self, transaction: str) -> Wire:
+        """Stop a session."""
+        ...
+
+    def available(self, connector: int, *, is_available: bool) -> Wire:
+        """Take out of or into service."""
+        ...
+
+    def reset(self, *, hard: bool) -> Wire:
+        """Restart the station."""
+        ...
+
+    def unlock(self, connector: int) -> Wire:
+        """Unlock the plug."""
+        ...
+
+    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None) -> Wire:
+        """Ask for a message."""
+        ...
+
+
+def accepted(reply: Reply) -> bool:
+    """Whether a call was accepted by its status (of 2.x: also ``Scheduled``)."""
+    return reply.is_ok and str(reply.get("status")) in ("Accepted", "Scheduled", "Unlocked")
+
+
+def refuse_politely(action: str) -> Refused:
+    """Answer to what we do not offer."""
+    return Refused("NotSupported", f"{action} is not offered here")
+
+
+def text(payload: dict[str, Any], *path: str) -> str:
+    """A short text at a path in a payload; empty where there is none."""
+    value: Any = payload
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return str(value)[:64] if isinstance(value, str | int) else ""
+
+
+def whole(payload: dict[str, Any], key: str, default: int = 0) -> int:
+    """A whole number in a payload; negative ones and others count as the default."""
+    value = payload.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else default

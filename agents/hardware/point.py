@@ -1,0 +1,466 @@
+"""One physical point: what is known of it from its messages, and the charging port on top."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agents.hardware.clock import Clock
+from agents.hardware.config import OWN_TAG, StationSettings
+from agents.hardware.meter import Sample
+from agents.hardware.proof import Proof, ProofState
+from agents.hardware.register import Mark, Register
+from agents.hardware.told import PowerBelief, ToldLimits
+from agents.port import (
+    Capabilities,
+    EventLog,
+    Plan,
+    PortEvent,
+    Quality,
+    Reading,
+    Ticket,
+    TicketState,
+    within_limit,
+)
+
+OVERDRAWS_TO_STOP = 2
+"""Samples in a row above what was told after which the session is stopped (CP-3)."""
+
+
+@dataclass
+class Wishes:
+    """What is wanted of the point; :mod:`agents.hardware.steering` turns it into calls."""
+
+    plan: Plan | None = None
+    is_emergency: bool = False
+    is_released: bool = False
+    is_refused: bool = False
+    stop_reason: str = ""
+    start: bool = False
+    tickets: list[Ticket] = field(default_factory=list)
+    session_tickets: list[Ticket] = field(default_factory=list)
+
+
+@dataclass
+class _Accepted:
+    """A ticket whose limit the point accepted, waiting for the meter."""
+
+    ticket: Ticket
+    at_s: float
+    told_kw: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier runs left about a station: whether it falls back, which device that was, how far it was booked."""
+
+    falls_back: bool | None = None
+    identity: str = ""
+    mark: Mark | None = None
+
+
+class PhysicalPoint:
+    """State of one physical point; every change comes from a message, a command or the clock, never from waiting.
+
+    Parameters
+    ----------
+    settings : StationSettings
+        Its limits and habits.
+    clock : Clock
+        Clocks; a replay sets them.
+    known : Known, optional
+        What earlier runs left.
+    """
+
+    def __init__(self, settings: StationSettings, clock: Clock, known: Known | None = None) -> None:
+        self.settings, self.clock = settings, clock
+        self._known = known or Known()
+        e = settings.envelope
+        self.register = Register(
+            max(e.station_kw, e.discharge_kw) * 1000.0, clock.utc_s(), can_discharge=e.discharge_kw > 0
+        )
+        if self._known.mark is not None:
+            self.register.resume(self._known.mark)
+        self.told = ToldLimits(e.max_kw)
+        self.belief = PowerBelief()
+        high_kw = e.max_kw
+        self.proof = Proof(e.safe_kw, high_kw, settings.lease_s, settings.reaction_s)
+        if self._known.falls_back is not None:
+            self.proof.state = ProofState.PROVEN if self._known.falls_back else ProofState.FAILED
+        self.log = EventLog()
+        self.counts: Counter[str] = Counter()
+        self.wishes = Wishes()
+        self.version = ""
+        self.unit = settings.unit
+        self.identity = ""
+        self.is_linked = False
+        self.linked_since_s = math.nan
+        self.has_spoken = False
+        self.connector = settings.connector
+        self.state = "unknown"
+        self.transaction: str | None = None
+        self.plugged_utc_s = math.inf
+        self.power_kw = 0.0
+        self.soc_share = math.nan
+        self.heard_utc_s = math.nan
+        self.wake: Callable[[], None] = lambda: None
+        self._accepted: list[_Accepted] = []
+        self._ids: dict[str, str] = {}
+        self._next_id = int(clock.utc_s())
+        self._ended: set[str] = set()
+        self._tickets = 0
+        self._overdraws = 0
+        self._power_since_s = clock.utc_s()
+        self._power_kwh = 0.0
+        self._mean_from = (clock.utc_s(), 0.0)
+
+    # --- the charging port ----------------------------------------------------------------------------------------
+
+    def describe(self) -> Capabilities:
+        """Capabilities probed so far."""
+        e = self.settings.envelope
+        proven = {ProofState.PROVEN: True, ProofState.FAILED: False}.get(self.proof.state)
+        discharge_kw = e.discharge_kw if self.version in ("", "2.1") else 0.0
+        return Capabilities(
+            e.max_kw, e.min_kw, discharge_kw, e.safe_kw, proven, self.register.is_known, self.version, self.unit
+        )
+
+    def sample(self) -> Reading:
+        """Newest reading; never waits."""
+        now_s = self.clock.utc_s()
+        quality = self._quality(now_s)
+        power_kw = self.power_kw if self.is_occupied else 0.0
+        if quality == Quality.ABSENT:
+            power_kw = 0.0
+        elif quality == Quality.ESTIMATED:
+            power_kw = self.estimate_kw(now_s)
+        measured_s = self.heard_utc_s if self.is_occupied else now_s
+        return Reading(power_kw, self.register.last_kwh, quality, measured_s, self.soc_share, self.is_occupied)
+
+    def command(self, plan: Plan) -> Ticket:
+        """Post limits."""
+        ticket = self._ticket(plan)
+        for old in self.wishes.tickets:
+            old.state, old.reason = TicketState.REPLACED, "a newer command"
+        self.wishes.tickets = [ticket]
+        self.wishes.plan, self.wishes.is_released = plan, False
+        if not self.is_linked:
+            self._settle_ticket(ticket, TicketState.LINK_DOWN, "no link; kept for the reconnection")
+            self.wishes.tickets = []
+        self.wake()
+        return ticket
+
+    def events(self, cursor: int = 0) -> tuple[PortEvent, ...]:
+        """Events after ``cursor``."""
+        return self.log.after(cursor)
+
+    def session(self, wish: Literal["start", "stop"], reason: str = "") -> Ticket:
+        """Ask for the start or the stop of charging."""
+        ticket = self._ticket(Plan(0.0 if wish == "stop" else math.inf, math.inf))
+        is_idle = wish == "stop" and self.transaction is None
+        if not self.is_linked or is_idle:
+            self._settle_ticket(ticket, TicketState.REJECTED if is_idle else TicketState.LINK_DOWN, "nothing to stop")
+            return ticket
+        self.wishes.session_tickets.append(ticket)
+        if wish == "stop":
+            self.wishes.stop_reason, self.wishes.start = reason or "asked", False
+        else:
+            self.wishes.start = True
+        self.wake()
+        return ticket
+
+    def release(self, reason: str) -> None:
+        """Back to the safe limit."""
+        self.wishes.is_released, self.wishes.plan = True, None
+        self.note("released", reason)
+        self.wake()
+
+    def emergency_stop(self, reason: str) -> None:
+        """Limit zero and end of the session; holds until the run ends."""
+        self.wishes.is_emergency, self.wishes.stop_reason = True, reason
+        self.note("emergency_stop", reason)
+        self.wake()
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def is_occupied(self) -> bool:
+        """Whether a car is there."""
+        return self.transaction is not None or self.state in ("occupied", "charging")
+
+    @property
+    def is_steerable(self) -> bool:
+        """Whether limits above the safe one may be told: proven to fall back, or the user insists."""
+        return (self.proof.state == ProofState.PROVEN or self.settings.insist) and not self.wishes.is_refused
+
+    def known(self) -> Known:
+        """What the next run should know."""
+        falls_back = {ProofState.PROVEN: True, ProofState.FAILED: False}.get(self.proof.state)
+        return Known(falls_back, self.identity or self._known.identity, self.register.mark() or self._known.mark)
+
+    def estimate_kw(self, now_s: float) -> float:
+        """Power while nothing is heard: the last plan to its end, then the safe limit; never above what was drawn."""
+        if not self.is_occupied:
+            return 0.0
+        plan = self.wishes.plan
+        is_planned = plan is not None and now_s < plan.valid_until_utc_s
+        limit_kw = self.settings.envelope.bounded(plan.limit_kw) if plan and is_planned else math.inf
+        in_force_kw = self.told.highest_kw(now_s, now_s)
+        drawn_kw = self.power_kw if self.power_kw < 0.9 * in_force_kw else math.inf
+        return min(limit_kw, in_force_kw, drawn_kw)
+
+    def _quality(self, now_s: float) -> Quality:
+        if math.isnan(self.linked_since_s):
+            return Quality.ABSENT
+        if not self.is_linked:
+            return Quality.ESTIMATED
+        if not self.is_occupied:
+            return Quality.FRESH
+        if math.isnan(self.heard_utc_s):
+            return Quality.STALE
+        if self.register.is_suspect:
+            return Quality.SUSPECT
+        return Quality.FRESH if now_s - self.heard_utc_s <= self.settings.reaction_s else Quality.STALE
+
+    def mean_kw(self) -> float:
+        """Mean power since the last call of this, kW."""
+        now_s = self.clock.utc_s()
+        self._add_power(now_s)
+        since_s, kwh = self._mean_from
+        mean_kw = (self._power_kwh - kwh) * 3600.0 / (now_s - since_s) if now_s > since_s else self.sample().power_kw
+        self._mean_from = (now_s, self._power_kwh)
+        return mean_kw
+
+    def _add_power(self, now_s: float) -> None:
+        self._power_kwh += self.sample().power_kw * max(now_s - self._power_since_s, 0.0) / 3600.0
+        self._power_since_s = now_s
+
+    def note(self, kind: str, text: str = "", utc_s: float = math.nan) -> None:
+        """Write down an event."""
+        self.counts[kind] += 1
+        self.log.add(self.clock.utc_s() if math.isnan(utc_s) else utc_s, kind, text)
+
+    # --- the link --------------------------------------------------------------------------------------------------
+
+    def linked(self, version: str) -> None:
+        """A socket of this station is open."""
+        self._add_power(self.clock.utc_s())
+        self.is_linked, self.version, self.has_spoken = True, version, False
+        self.linked_since_s = self.clock.utc_s()
+        self.note("connected", f"OCPP {version}")
+
+    def unlinked(self, reason: str = "") -> None:
+        """The socket is gone."""
+        self._add_power(self.clock.utc_s())
+        self.is_linked = False
+        for ticket in (*self.wishes.tickets, *self.wishes.session_tickets):
+            self._settle_ticket(ticket, TicketState.LINK_DOWN, "link lost")
+        self.wishes.tickets, self.wishes.session_tickets = [], []
+        self.note("disconnected", reason)
+
+    def now_s(self) -> float:
+        """Wall clock."""
+        return self.clock.utc_s()
+
+    # --- what the station says (dialect.Sink) -----------------------------------------------------------------------
+
+    def booted(self, vendor: str, model: str, firmware: str) -> bool:
+        """It started."""
+        self.identity = f"{vendor} {model} {firmware}".strip()
+        self.has_spoken = True
+        self.note("booted", self.identity)
+        if self._known.identity and self._known.identity != self.identity:
+            self.note("other_device", "commissioned was another model or firmware; it is proven again")
+            self.proof.state, self._known = ProofState.WAITING, Known()
+        self.wake()
+        return True
+
+    def status(self, connector: int, state: str, utc_s: float) -> None:
+        """A connector changed; one that is free although we know a session has lost it."""
+        self.has_spoken = True
+        if connector == 0 or (self.connector is not None and connector != self.connector):
+            self.wake()
+            return
+        if state != self.state:
+            self._add_power(self.clock.utc_s())
+            self.note("status", state)
+            if state == "occupied" and self.state in ("free", "unknown"):
+                self.plugged_utc_s = self.clock.utc_s()
+        self.state = state
+        if state == "free":
+            self.plugged_utc_s = math.inf
+            self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
+        if state == "free" and self.transaction is not None:
+            self.note("session_lost", "the connector is free although no stop was told")
+            self._end_session()
+        self.wake()
+
+    def authorises(self, tag: str) -> bool:
+        """Whether this identity may charge."""
+        allowed = not self.settings.id_tags or tag in (*self.settings.id_tags, OWN_TAG)
+        is_in = allowed and not self.wishes.is_emergency and not self.wishes.is_refused
+        if not is_in:
+            self.note("authorisation_refused", "")
+        return is_in
+
+    def started(self, key: str, connector: int, utc_s: float, samples: Iterable[Sample]) -> str:
+        """A session started. The same start told twice is one session."""
+        transaction = self._ids.get(key)
+        if transaction is None:
+            transaction = key if self.version != "1.6" else self._new_id()
+            self._ids[key] = transaction
+            if self.connector is None:
+                self.connector = connector or 1
+            self.note("session_started", _hashed(transaction), utc_s)
+        else:
+            self.counts["repeated_start"] += 1
+        if transaction not in self._ended and self._is_ours(connector):
+            self._begin(transaction)
+            self._take(samples)
+        return transaction
+
+    def metered(self, connector: int | None, transaction: str | None, samples: Iterable[Sample]) -> None:
+        """Meter values came; an unknown session that is metered is one from before our time."""
+        self.has_spoken = True
+        if not self._is_ours(connector):
+            self.counts["other_connector"] += 1
+            return
+        if transaction and transaction not in self._ended and self.transaction is None:
+            self.note("session_adopted", _hashed(transaction))
+            self.connector = self.connector or connector
+            self._begin(transaction)
+        self._take(samples)
+
+    def stopped(self, transaction: str, utc_s: float, samples: Iterable[Sample], reason: str) -> None:
+        """A session ended; told twice it ends once."""
+        if transaction in self._ended:
+            self.counts["repeated_stop"] += 1
+            return
+        self._ended.add(transaction)
+        self._take(samples)
+        self.note("session_stopped", reason, utc_s)
+        if self.transaction in (transaction, None):
+            self._end_session()
+
+    def _is_ours(self, connector: int | None) -> bool:
+        return not connector or self.connector is None or connector == self.connector
+
+    def _new_id(self) -> str:
+        """Ids of 1.6 are whole numbers; ours grow with time, so that a restart does not give one twice."""
+        self._next_id = max(self._next_id + 1, int(self.clock.utc_s()))
+        return str(self._next_id)
+
+    def _begin(self, transaction: str) -> None:
+        if self.transaction != transaction:
+            self._add_power(self.clock.utc_s())
+            self.transaction, self._overdraws = transaction, 0
+            self.state = "charging"
+            self.belief.reset()
+            self.wishes.start = False
+            self.wake()
+
+    def _end_session(self) -> None:
+        self._add_power(self.clock.utc_s())
+        self.transaction, self.power_kw, self.plugged_utc_s = None, 0.0, math.inf
+        self.state = "occupied" if self.state == "charging" else self.state
+        self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
+        self.proof.session_ended()
+        self.wake()
+
+    # --- meter -------------------------------------------------------------------------------------------------------
+
+    def _take(self, samples: Iterable[Sample]) -> None:
+        received_s = self.clock.utc_s()
+        for sample in samples:
+            self.counts["unreadable_values"] += sample.faults
+            before = self.register.faults.copy()
+            has_register = not math.isnan(sample.net_wh)
+            is_believed = self.register.take(sample, received_s, self.power_kw * 1000.0)
+            for fault, n in (self.register.faults - before).items():
+                self.note("suspect" if fault not in ("rebased", "clock_off", "no_time") else fault, f"{fault} x{n}")
+            self._take_power(sample, received_s, is_believed=is_believed or not has_register)
+
+    def _take_power(self, sample: Sample, received_s: float, *, is_believed: bool) -> None:
+        at_s = sample.station_utc_s + self.register.offset_s
+        is_live = not math.isnan(at_s) and (math.isnan(self.heard_utc_s) or at_s >= self.heard_utc_s)
+        mismatches = self.belief.mismatches
+        power_w = self.belief.take(sample, at_s, is_believed=is_believed)
+        if self.belief.mismatches == 3 and mismatches == 2:
+            self.note("power_mismatch", "the stated power contradicts the register; the register is believed")
+        if not is_live or math.isnan(power_w) or at_s > received_s + self.register.tolerance_s:
+            return
+        if abs(power_w) > 1500.0 * max(self.settings.envelope.station_kw, self.settings.envelope.discharge_kw) + 1000.0:
+            self.counts["absurd_power"] += 1
+            return
+        self._add_power(received_s)
+        self.heard_utc_s, self.power_kw = at_s, power_w / 1000.0
+        if not math.isnan(sample.soc_share):
+            self.soc_share = min(max(sample.soc_share, 0.0), 1.0)
+        self._judge(self.power_kw, at_s)
+
+    def _judge(self, power_kw: float, at_s: float) -> None:
+        """Compare a power with what was told (CP-3), confirm tickets, go on with the proof."""
+        was = self.proof.state
+        self.proof.saw(power_kw, at_s)
+        if self.proof.state != was:
+            self.note(f"proof_{self.proof.state}", f"after {self.proof.took_s:.1f} s" if self.proof.took_s > 0 else "")
+        for accepted in self._accepted:
+            self._judge_ticket(accepted, power_kw, at_s)
+        self._accepted = [a for a in self._accepted if a.ticket.is_open]
+        allowed_kw = self.told.highest_kw(at_s - self.settings.reaction_s, at_s)
+        if within_limit(power_kw, min(max(allowed_kw, 0.0), self.settings.envelope.max_kw)):
+            self._overdraws = 0
+            return
+        self._overdraws += 1
+        self.note("overdraw", f"{power_kw:.2f} kW, told {allowed_kw:.2f} kW", at_s)
+        if self._overdraws >= OVERDRAWS_TO_STOP and not self.proof.forbids_renewal and self.is_linked:
+            self.wishes.stop_reason = "draws more than told"
+            self.wake()
+
+    def _judge_ticket(self, accepted: _Accepted, power_kw: float, at_s: float) -> None:
+        if at_s < accepted.at_s:
+            return
+        if within_limit(power_kw, max(accepted.told_kw, 0.0)):
+            self._settle_ticket(accepted.ticket, TicketState.CONFIRMED, "")
+        elif at_s > accepted.at_s + self.settings.reaction_s:
+            self._settle_ticket(accepted.ticket, TicketState.VIOLATED, f"{power_kw:.2f} kW")
+            self.note("violated", f"{power_kw:.2f} kW, told {accepted.told_kw:.2f} kW", at_s)
+
+    # --- tickets ------------------------------------------------------------------------------------------------------
+
+    def safe_is_set(self) -> None:
+        """The point took its safe default; before that nothing but its rating held it."""
+        safe_kw, now_s = self.settings.envelope.safe_kw, self.clock.utc_s()
+        if self.told.is_empty:
+            self.told.add(0.0, now_s, self.told.safe_kw)
+        self.told.safe_kw = safe_kw
+
+    def accept(self, ticket: Ticket, told_kw: float) -> None:
+        """The point accepted a limit; its meter must confirm."""
+        ticket.state = TicketState.ACCEPTED
+        for older in self._accepted:
+            if older.ticket.is_open:
+                self._settle_ticket(older.ticket, TicketState.REPLACED, "a newer command")
+        self._accepted = [_Accepted(ticket, self.clock.utc_s(), told_kw)]
+
+    def refuse(self, ticket: Ticket, state: TicketState, reason: str) -> None:
+        """A limit was not accepted."""
+        self._settle_ticket(ticket, state, reason)
+        self.note("profile_rejected", f"{state}: {reason}")
+
+    def _settle_ticket(self, ticket: Ticket, state: TicketState, reason: str) -> None:
+        if ticket.is_open:
+            ticket.state, ticket.reason, ticket.settled_utc_s = state, reason, self.clock.utc_s()
+
+    def _ticket(self, plan: Plan) -> Ticket:
+        self._tickets += 1
+        return Ticket(self._tickets, plan, self.clock.utc_s())
+
+
+def _hashed(name: str) -> str:
+    """Short hash of an identity for logs."""
+    return "#" + hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -1,0 +1,382 @@
+"""What to tell a point next: the difference between what is wanted of it and what it was told.
+
+One call at a time. :meth:`Steering.next` looks at the state and names the most urgent call; :meth:`Steering.done` takes
+the answer. Nothing here waits, so that a replay decides the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from agents.hardware.config import OWN_TAG
+from agents.hardware.dialect import (
+    DEFAULT_ID,
+    LEASED_DEFAULT_ID,
+    SESSION_ID,
+    STATION_MAX_ID,
+    Dialect,
+    Profile,
+    Purpose,
+    Wire,
+    accepted,
+)
+from agents.hardware.link import Reply
+from agents.hardware.point import PhysicalPoint
+from agents.hardware.proof import ProofState
+from agents.port import Ticket, TicketState
+
+BACKDATE_S = 2.0
+"""A profile starts this much in the past, so that a station whose clock is a little behind obeys at once."""
+RENEW_SHARE = 1.0 / 3.0
+SPEAK_FIRST_S = 1.5
+"""How long a station that has just connected may keep silent before it is spoken to."""
+STOP_EVERY_S = 5.0
+STOPS_TO_LOCK = 3
+TRY_AGAIN_S = 60.0
+RETRY_S = 1.0
+TRY_START_S = 10.0
+RAISE_PATIENCE_LEASES = 3.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call to make."""
+
+    kind: str
+    wire: Wire
+    limit_kw: float = math.nan
+    duration_s: float = math.nan
+    tickets: tuple[Ticket, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form of profile that a station may take."""
+
+    purpose: Purpose
+    unit: str
+
+
+class Steering:
+    """Steers one point through one connection.
+
+    Parameters
+    ----------
+    point : PhysicalPoint
+        The point.
+    dialect : Dialect
+        Words of the version spoken.
+    """
+
+    def __init__(self, point: PhysicalPoint, dialect: Dialect) -> None:
+        self.point, self.dialect = point, dialect
+        self.settings, self.envelope = point.settings, point.settings.envelope
+        self.found: dict[str, str] = {}
+        self._setup: deque[str] = deque(["probe", "default", "configure", "station_max", "status"])
+        self._configure: deque[Wire] = deque(dialect.configure(point.settings.meter_interval_s))
+        self._forms = self._all_forms()
+        self._form = 0
+        self._told_kw = math.nan
+        self._told_at_s = -math.inf
+        self._not_before_s = -math.inf
+        self._stops, self._stop_at_s = 0, -math.inf
+        self._started_at_s = -math.inf
+        self._raised_since_s = math.nan
+        self._default_connector = 0
+        self._transaction: str | None = None
+
+    # --- what is wanted -----------------------------------------------------------------------------------------------
+
+    def wanted_kw(self) -> float:
+        """Limit wanted now, inside the envelope, before the ramp."""
+        point, wishes = self.point, self.point.wishes
+        if wishes.is_emergency:
+            return 0.0
+        safe_kw = self.envelope.bounded(self.envelope.safe_kw)
+        if point.proof.wants_high and self._is_proving:
+            return self.envelope.bounded(point.proof.high_kw)
+        now_s = point.clock.utc_s()
+        plan = wishes.plan
+        if wishes.is_released or plan is None or now_s >= plan.valid_until_utc_s:
+            return safe_kw
+        limit_kw = self.envelope.bounded(plan.limit_kw)
+        if point.version != "2.1":
+            limit_kw = max(limit_kw, 0.0)
+        return limit_kw if point.is_steerable else min(limit_kw, safe_kw)
+
+    @property
+    def _is_proving(self) -> bool:
+        point = self.point
+        return point.proof.is_open and not self.settings.insist and not point.wishes.is_refused
+
+    def _now_kw(self, now_s: float) -> float:
+        wanted_kw = self.wanted_kw()
+        if math.isnan(self._told_kw):
+            last_kw, elapsed_s = self.envelope.safe_kw, 0.0
+        else:
+            last_kw, elapsed_s = self._told_kw, now_s - self._told_at_s
+        return self.envelope.ramped(wanted_kw, last_kw, elapsed_s)
+
+    @property
+    def owes_limit(self) -> bool:
+        """Whether a lower limit than the one told is still to be told."""
+        can_tell = self.point.transaction is not None or not self._is_session_form
+        return can_tell and not math.isnan(self._told_kw) and self._told_kw > self.wanted_kw() + 1e-3
+
+    # --- what to do ---------------------------------------------------------------------------------------------------
+
+    def next(self) -> Work | None:
+        """Most urgent call; None when there is nothing to do now."""
+        now_s = self.point.clock.utc_s()
+        self._notice(now_s)
+        if now_s < self._not_before_s:
+            return None
+        return (
+            self._stop(now_s)
+            or self._first_setup(now_s)
+            or self._limit(now_s)
+            or self._next_setup()
+            or self._start(now_s)
+        )
+
+    def due_s(self) -> float:
+        """Seconds until :meth:`next` may have something again without any message coming."""
+        now_s = self.point.clock.utc_s()
+        due = [self._told_at_s + self.settings.lease_s * RENEW_SHARE, now_s + 1.0]
+        if self._setup and not self.point.has_spoken:
+            due.append(self.point.linked_since_s + SPEAK_FIRST_S)
+        if not math.isnan(self._told_kw) and self._told_kw < self.wanted_kw() - 0.01:
+            due.append(now_s + 0.5)
+        return max(0.02, min(d for d in due if d > now_s) - now_s)
+
+    def _notice(self, now_s: float) -> None:
+        """Changes of the session and of the proof that come without a call."""
+        point = self.point
+        if point.transaction != self._transaction:
+            self._transaction, self._told_kw, self._told_at_s = point.transaction, math.nan, -math.inf
+            self._stops, self._raised_since_s = 0, math.nan
+        if point.proof.state == ProofState.RAISED and now_s - self._raised_since_s > self._patience_s:
+            point.proof.give_up()
+            point.note("proof_undecided", "the car does not draw more than the safe limit")
+        if point.proof.state == ProofState.FAILED and not self.settings.insist and not point.wishes.is_refused:
+            point.wishes.is_refused = True
+            point.note("refused", "does not fall back to its safe limit by itself")
+
+    @property
+    def _patience_s(self) -> float:
+        return RAISE_PATIENCE_LEASES * self.settings.lease_s + self.settings.reaction_s
+
+    @property
+    def _is_session_form(self) -> bool:
+        return self._forms[self._form].purpose == "session"
+
+    def _stop(self, now_s: float) -> Work | None:
+        point = self.point
+        if not point.wishes.stop_reason or point.transaction is None or now_s < self._stop_at_s + STOP_EVERY_S:
+            return None
+        if self._stops >= STOPS_TO_LOCK:
+            return Work("lock", self.dialect.available(point.connector or 1, is_available=False))
+        return Work("stop", self.dialect.stop(point.transaction))
+
+    def _first_setup(self, now_s: float) -> Work | None:
+        """Probe and the safe default come before anything else: they are what protects when all else fails."""
+        point = self.point
+        if not point.has_spoken and now_s < point.linked_since_s + SPEAK_FIRST_S:
+            return None
+        return self._next_setup() if self._setup and self._setup[0] in ("probe", "default") else None
+
+    def _next_setup(self) -> Work | None:
+        if not self._setup or (self._setup[0] in ("probe", "default") and not self.point.has_spoken and self._is_early):
+            return None
+        step = self._setup[0]
+        if step == "probe":
+            return Work(step, self.dialect.probe())
+        if step == "default":
+            return Work(step, self.dialect.set_profile(self._constant("default", DEFAULT_ID, self.envelope.safe_kw)))
+        if step == "configure":
+            return Work(step, self._configure[0])
+        if step == "station_max":
+            return Work(
+                step, self.dialect.set_profile(self._constant("station_max", STATION_MAX_ID, self.envelope.max_kw))
+            )
+        return Work(step, self.dialect.trigger("status", self.point.connector))
+
+    @property
+    def _is_early(self) -> bool:
+        return self.point.clock.utc_s() < self.point.linked_since_s + SPEAK_FIRST_S
+
+    def _constant(self, purpose: Purpose, profile_id: int, limit_kw: float) -> Profile:
+        connector = 0 if purpose == "station_max" else self._default_connector
+        return Profile(purpose, profile_id, 0, self.envelope.wire_limit(limit_kw, self.unit), self.unit, connector)
+
+    @property
+    def unit(self) -> str:
+        """Unit of limits."""
+        return self._forms[self._form].unit
+
+    def _limit(self, now_s: float) -> Work | None:
+        point = self.point
+        if (self._is_session_form and point.transaction is None) or not self._is_limit_due(now_s):
+            return None
+        if point.proof.forbids_renewal and not point.wishes.is_emergency:
+            return None
+        form = self._forms[self._form]
+        limit_kw = self._now_kw(now_s)
+        wire_limit = self.envelope.wire_limit(limit_kw, form.unit)
+        profile = Profile(
+            form.purpose,
+            SESSION_ID if form.purpose == "session" else LEASED_DEFAULT_ID,
+            1,
+            wire_limit,
+            form.unit,
+            point.connector or 1,
+            point.transaction if form.purpose == "session" else None,
+            now_s - BACKDATE_S,
+            self.settings.lease_s + BACKDATE_S,
+            self.envelope.discharge_kw > 0,
+        )
+        tickets = () if self._is_proving else tuple(point.wishes.tickets)
+        return Work("limit", self.dialect.set_profile(profile), limit_kw, self.settings.lease_s, tickets)
+
+    def _is_limit_due(self, now_s: float) -> bool:
+        if math.isnan(self._told_kw) or (self.point.wishes.tickets and not self._is_proving):
+            return True
+        if abs(self._now_kw(now_s) - self._told_kw) > 1e-3:
+            return self.wanted_kw() < self._told_kw or now_s - self._told_at_s >= 0.5 or self._is_ramped_up(now_s)
+        return now_s >= self._told_at_s + self.settings.lease_s * RENEW_SHARE
+
+    def _is_ramped_up(self, now_s: float) -> bool:
+        return self._now_kw(now_s) >= self.wanted_kw()
+
+    def _start(self, now_s: float) -> Work | None:
+        point = self.point
+        waits = point.plugged_utc_s + self.settings.start_after_s
+        is_asked = point.wishes.start or (self.settings.starts_sessions and now_s >= waits)
+        is_free = point.transaction is None and not point.wishes.is_emergency and not point.wishes.is_refused
+        if not is_asked or not is_free or now_s < self._started_at_s + TRY_START_S:
+            return None
+        self._started_at_s = now_s
+        return Work("start", self.dialect.start(point.connector or 1, OWN_TAG, int(now_s)))
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def done(self, work: Work, reply: Reply) -> None:
+        """Take the answer of a call."""
+        self.found[f"{work.kind}:{work.wire[0]}"] = (
+            str(reply.get("status") or "Accepted") if reply.is_ok else reply.error
+        )
+        if reply.error == "LinkDown":
+            return
+        getattr(self, f"_done_{work.kind}")(work, reply)
+
+    def _done_probe(self, work: Work, reply: Reply) -> None:
+        self._setup.popleft()
+        said = self.dialect.probed(reply)
+        self.found |= {f"said:{k}": v for k, v in said.items()}
+        rates = (said.get("ChargingScheduleAllowedChargingRateUnit", "") + said.get("RateUnit", "")).lower()
+        if not self.settings.unit and rates:
+            takes_a = "current" in rates or rates.strip() == "a" or "a," in rates or ",a" in rates
+            self._forms = self._all_forms("A" if takes_a else "W")
+        self.point.unit = self.unit
+
+    def _all_forms(self, first: str = "") -> list[_Form]:
+        fixed = self.settings.unit
+        units = [fixed] if fixed else ["W", "A"] if first == "W" else ["A", "W"]
+        purposes: tuple[Purpose, ...] = ("session", "default")
+        return [_Form(purpose, unit) for purpose in purposes for unit in units]
+
+    def _done_default(self, work: Work, reply: Reply) -> None:
+        if not accepted(reply) and self._default_connector == 0 and reply.is_ok:
+            self._default_connector = self.point.connector or 1
+            return
+        self._setup.popleft()
+        if accepted(reply):
+            self.point.safe_is_set()
+        else:
+            self.point.note("default_rejected", str(reply.get("status") or reply.error))
+
+    def _done_configure(self, work: Work, reply: Reply) -> None:
+        self._configure.popleft()
+        if not self._configure:
+            self._setup.popleft()
+
+    def _done_station_max(self, work: Work, reply: Reply) -> None:
+        self._setup.popleft()
+        if not accepted(reply):
+            self.point.note("station_max_rejected", str(reply.get("status") or reply.error))
+
+    def _done_status(self, work: Work, reply: Reply) -> None:
+        self._setup.popleft()
+
+    def _done_limit(self, work: Work, reply: Reply) -> None:
+        point, now_s = self.point, self.point.clock.utc_s()
+        point.wishes.tickets = [t for t in point.wishes.tickets if t not in work.tickets]
+        if accepted(reply):
+            told_kw = self.envelope.told_kw(work.limit_kw, self.unit)
+            self._told_kw, self._told_at_s = work.limit_kw, now_s
+            point.told.add(now_s, now_s + work.duration_s, told_kw)
+            point.unit = self.unit
+            for ticket in work.tickets:
+                point.accept(ticket, told_kw)
+            self._proof_told(work, now_s)
+            return
+        self._limit_failed(work, reply, now_s)
+
+    def _proof_told(self, work: Work, now_s: float) -> None:
+        proof = self.point.proof
+        if proof.wants_high and self._is_proving and work.limit_kw > proof.safe_kw:
+            if proof.state == ProofState.WAITING:
+                self._raised_since_s = now_s
+                self.point.note("proof_started", f"told {work.limit_kw:.2f} kW for {work.duration_s:g} s")
+            proof.told_high(now_s)
+
+    def _limit_failed(self, work: Work, reply: Reply, now_s: float) -> None:
+        """A silent station may have taken the limit; one that refuses is tried with the next form."""
+        point = self.point
+        if reply.error == "Timeout":
+            point.told.add(now_s, now_s + work.duration_s, max(work.limit_kw, self._told_kw_or_safe))
+            for ticket in work.tickets:
+                point.refuse(ticket, TicketState.TIMEOUT, "no answer")
+            self._not_before_s = now_s + RETRY_S
+            return
+        is_unknown = reply.error in ("NotImplemented", "NotSupported") or reply.get("status") == "NotSupported"
+        state = TicketState.UNSUPPORTED if is_unknown else TicketState.REJECTED
+        if self._form + 1 < len(self._forms):
+            self._form += 1
+            point.wishes.tickets = [*work.tickets, *point.wishes.tickets]
+            point.note("profile_form", f"{state}, trying {self._forms[self._form].purpose} in {self.unit}")
+            return
+        for ticket in work.tickets:
+            point.refuse(ticket, state, str(reply.get("status") or reply.error))
+        self._form = 0
+        point.note("uncontrollable", f"{state}: takes no form of charging profile")
+        self._not_before_s = now_s + TRY_AGAIN_S
+
+    @property
+    def _told_kw_or_safe(self) -> float:
+        return self.envelope.safe_kw if math.isnan(self._told_kw) else self._told_kw
+
+    def _done_stop(self, work: Work, reply: Reply) -> None:
+        point, now_s = self.point, self.point.clock.utc_s()
+        self._stops += 1
+        self._stop_at_s = now_s
+        point.note("stop_sent", f"{point.wishes.stop_reason}: {reply.get('status') or reply.error}")
+        state = TicketState.ACCEPTED if accepted(reply) else TicketState.REJECTED
+        self._settle_session(state)
+
+    def _done_lock(self, work: Work, reply: Reply) -> None:
+        self._stop_at_s = self.point.clock.utc_s() + TRY_AGAIN_S
+        self.point.wishes.is_refused = True
+        self.point.note("locked", f"does not stop; taken out of service: {reply.get('status') or reply.error}")
+
+    def _done_start(self, work: Work, reply: Reply) -> None:
+        self.point.wishes.start = False
+        self.point.note("start_sent", str(reply.get("status") or reply.error))
+        self._settle_session(TicketState.ACCEPTED if accepted(reply) else TicketState.REJECTED)
+
+    def _settle_session(self, state: TicketState) -> None:
+        for ticket in self.point.wishes.session_tickets:
+            ticket.state, ticket.settled_utc_s = state, self.point.clock.utc_s()
+        self.point.wishes.session_tickets = []

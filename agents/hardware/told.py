@@ -1,0 +1,93 @@
+"""What a point was told when, and what its meter says about it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from agents.hardware.meter import Sample
+
+
+@dataclass(frozen=True)
+class _Told:
+    start_s: float
+    end_s: float
+    limit_kw: float
+
+
+@dataclass
+class ToldLimits:
+    """Limits that a point accepted, each with its end; between them the safe limit holds.
+
+    >>> told = ToldLimits(4.0)
+    >>> told.add(100.0, 160.0, 11.0); told.add(130.0, 190.0, 6.0)
+    >>> told.highest_kw(120.0, 125.0), told.highest_kw(125.0, 135.0), told.highest_kw(191.0, 200.0)
+    (11.0, 11.0, 4.0)
+    """
+
+    safe_kw: float
+    _told: deque[_Told] = field(default_factory=lambda: deque(maxlen=4096))
+
+    def add(self, start_s: float, end_s: float, limit_kw: float) -> None:
+        """Note a limit that was accepted; it replaces the one before."""
+        self._told.append(_Told(start_s, end_s, limit_kw))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever told."""
+        return not self._told
+
+    def highest_kw(self, start_s: float, end_s: float) -> float:
+        """Highest limit in force at any moment between the two."""
+        highest, next_s, covered_to = -math.inf, math.inf, end_s
+        for told in reversed(self._told):
+            until = min(told.end_s, next_s)
+            if until < covered_to and told.start_s <= covered_to:
+                highest = max(highest, self.safe_kw)
+            if told.start_s <= end_s and until >= start_s:
+                highest = max(highest, told.limit_kw)
+            next_s, covered_to = told.start_s, min(covered_to, told.start_s)
+            if told.start_s <= start_s:
+                break
+        return max(highest, self.safe_kw) if covered_to > start_s else highest
+
+
+@dataclass
+class PowerBelief:
+    """Power from what the station says and from its register; whoever contradicts the register loses.
+
+    Some stations report a power of zero, or another unit than they name, while the register rises.
+    """
+
+    quanta: float = 10.0
+    mismatches: int = 0
+    _base: tuple[float, float] = (math.nan, math.nan)
+    _derived_w: float = math.nan
+
+    def take(self, sample: Sample, at_s: float, *, is_believed: bool) -> float:
+        """Power to believe after this sample, W; NaN when nothing is known."""
+        if is_believed:
+            self._derive(sample, at_s)
+        said_w = sample.power_w
+        if math.isnan(said_w):
+            return self._derived_w
+        if math.isnan(self._derived_w):
+            return said_w
+        is_off = abs(said_w - self._derived_w) > max(0.5 * abs(self._derived_w), 500.0)
+        self.mismatches = self.mismatches + 1 if is_off and is_believed else 0 if not is_off else self.mismatches
+        return self._derived_w if self.mismatches >= 3 else said_w
+
+    def reset(self) -> None:
+        """Forget the register (a new transaction may bring a new one)."""
+        self._base, self._derived_w, self.mismatches = (math.nan, math.nan), math.nan, 0
+
+    def _derive(self, sample: Sample, at_s: float) -> None:
+        """Mean power since a sample so long ago that the register's rounding does not matter."""
+        if math.isnan(self._base[0]) or at_s < self._base[0]:
+            self._base = (at_s, sample.net_wh)
+            return
+        passed_s, risen_wh = at_s - self._base[0], sample.net_wh - self._base[1]
+        if passed_s > 0 and (abs(risen_wh) >= self.quanta * sample.quantum_wh or passed_s >= 60.0):
+            self._derived_w = risen_wh * 3600.0 / passed_s
+            self._base = (at_s, sample.net_wh)
