@@ -68,8 +68,9 @@ class Engine:
         return [(int(i), text) for i, text in zip(failed, error.error_messages, strict=True)]
 
     def _run(self, into: FlowBuffers, **more: Any) -> dict[str, Any]:
-        output = {"node": ["u_pu", "u_angle"] if into.angle.shape[1] else ["u_pu"], "source": ["p"]}
-        output |= {name: ["p_from", "p_to", *_CURRENTS[name]] for name in self.rows}
+        output = {"node": ["u_pu", "u_angle"] if into.has_angles else ["u_pu"], "source": ["p"]}
+        power = ["p_from", "p_to"] if into.has_branch_kw else []
+        output |= {name: [*_CURRENTS[name], *power] for name in self.rows if _CURRENTS[name] or power}
         return self.model.calculate_power_flow(
             symmetric=self.is_symmetric,
             calculation_method="iterative_current",
@@ -81,18 +82,22 @@ class Engine:
 
     def _read(self, raw: dict[str, Any], into: FlowBuffers, rows: slice) -> None:
         """Copy raw columns with a leading axis of steps into the buffers."""
-        for name, columns in self.rows.items():
-            part = {column: self._phased(values) for column, values in raw[name].items()}
-            branch_power(part["p_from"], part["p_to"], into.losses_w[rows], into.branch_kw[rows], columns)
+        for name, part in raw.items():
             if name == "line":
-                scatter_columns(raw[name]["loading"], into.loading[rows], columns)
+                scatter_columns(part["loading"], into.loading[rows], self.rows[name])
             elif name == "transformer":
-                highest_share(part["i_from"], part["i_to"], self.rated_a[name], into.loading[rows], columns)
+                both = self._phased(part["i_from"]), self._phased(part["i_to"])
+                highest_share(*both, self.rated_a[name], into.loading[rows], self.rows[name])
+            if into.has_branch_kw and name in self.rows:
+                both = self._phased(part["p_from"]), self._phased(part["p_to"])
+                branch_power(*both, into.losses_w[rows], into.branch_kw[rows], self.rows[name])
         into.voltage[rows] = self._phased(raw["node"]["u_pu"])
-        if into.angle.shape[1]:
+        if into.has_angles:
             into.angle[rows] = self._phased(raw["node"]["u_angle"])
         power = raw["source"]["p"]
         into.source_kw[rows] = power.reshape(len(power), -1).sum(axis=1) / 1e3
+        if not into.has_branch_kw:
+            into.losses_w[rows] = (into.source_kw[rows] - into.served_kw[rows]) * 1e3
 
     def _phased(self, values: np.ndarray) -> np.ndarray:
         """Give symmetric results an axis of one phase."""

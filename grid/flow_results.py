@@ -92,7 +92,8 @@ class FlowBatch:
     """Results of many steps; rows that did not converge hold nan.
 
     Shapes have a leading axis of steps; see :class:`FlowState`. ``voltage_angle`` and ``branch_kw`` are None unless
-    asked for.
+    asked for. Without branch powers ``losses_kw`` is what the source gives and nobody is served, so that
+    ``energy_gap_kw`` says nothing; with them both are measured apart.
     """
 
     voltage_pu: np.ndarray
@@ -144,7 +145,7 @@ class FlowBatch:
 class FlowBuffers:
     """Results while a batch is solved; ``n_phases`` is 1 for symmetric flows.
 
-    ``angle`` and ``branch_kw`` have no steps' worth of columns unless wanted.
+    ``angle`` and ``branch_kw`` have no columns unless wanted.
     """
 
     voltage: np.ndarray
@@ -156,6 +157,8 @@ class FlowBuffers:
     served_kw: np.ndarray
     is_good: np.ndarray
     failures: list[FlowFailure]
+    has_angles: bool
+    has_branch_kw: bool
 
     @classmethod
     def empty(
@@ -173,6 +176,8 @@ class FlowBuffers:
             served_kw=np.empty(steps),
             is_good=np.ones(steps, dtype=bool),
             failures=[],
+            has_angles=with_angles,
+            has_branch_kw=with_branch_kw,
         )
 
     def finish(self) -> FlowBatch:
@@ -184,7 +189,7 @@ class FlowBuffers:
         voltage, angle = self.voltage, self.angle
         if voltage.shape[2] == 1:
             voltage = np.broadcast_to(voltage, (*voltage.shape[:2], 3))
-            angle = angle + PHASE_ANGLES
+            angle = angle + PHASE_ANGLES if self.has_angles else angle
         return FlowBatch(
             voltage_pu=voltage,
             loading_share=self.loading,
@@ -193,8 +198,8 @@ class FlowBuffers:
             served_kw=self.served_kw,
             has_converged=self.is_good,
             failures=tuple(self.failures),
-            voltage_angle=angle if angle.shape[1] == voltage.shape[1] else None,
-            branch_kw=self.branch_kw if self.branch_kw.shape[1] == self.loading.shape[1] else None,
+            voltage_angle=angle if self.has_angles else None,
+            branch_kw=self.branch_kw if self.has_branch_kw else None,
         )
 
 

@@ -10,46 +10,39 @@ from numba import njit
 
 
 @njit(cache=True)
-def sum_to_loads(
-    kw: np.ndarray, tan_phi: np.ndarray, slot: np.ndarray, phase: np.ndarray, p_w: np.ndarray, q_var: np.ndarray
-) -> None:
-    """Add connection powers to the load of their node, in W and var.
+def sum_to_loads(kw: np.ndarray, tan_phi: np.ndarray, target: np.ndarray, p_w: np.ndarray, q_var: np.ndarray) -> None:
+    """Add connection powers to the loads of their nodes, in W and var.
 
     Parameters
     ----------
     kw : ndarray, (n_steps, n_connections)
         Consumption.
-    tan_phi : ndarray, (n_connections,)
+    tan_phi : ndarray, (n_connections,), or (0,) for active power only
         kvar per kW.
-    slot, phase : ndarray, (n_connections,)
-        Row of the load; 0 = a third on each phase, 1–3 that phase.
-    p_w, q_var : ndarray, (n_steps, n_loads, 3)
+    target : ndarray, (n_connections,)
+        Three phases: four times the row of the load plus the phase (0 = a third on each, 1–3 that phase). One phase:
+        the row of the load.
+    p_w, q_var : ndarray, (n_steps, n_loads, 3) or (n_steps, n_loads, 1)
         Added to in place.
     """
+    n_loads, n_phases = p_w.shape[1:]
+    p = np.empty(n_loads * (4 if n_phases == 3 else 1))
+    q = np.empty_like(p)
     for t in range(kw.shape[0]):
+        p[:] = 0.0
+        q[:] = 0.0
         for c in range(kw.shape[1]):
-            watt = kw[t, c] * 1000.0
-            var = watt * tan_phi[c]
-            i = slot[c]
-            if phase[c] == 0:
-                for f in range(3):
-                    p_w[t, i, f] += watt / 3.0
-                    q_var[t, i, f] += var / 3.0
+            p[target[c]] += kw[t, c] * 1000.0
+        for c in range(tan_phi.shape[0]):
+            q[target[c]] += kw[t, c] * 1000.0 * tan_phi[c]
+        for i in range(n_loads):
+            if n_phases == 1:
+                p_w[t, i, 0] += p[i]
+                q_var[t, i, 0] += q[i]
             else:
-                p_w[t, i, phase[c] - 1] += watt
-                q_var[t, i, phase[c] - 1] += var
-
-
-@njit(cache=True)
-def sum_to_balanced_loads(
-    kw: np.ndarray, tan_phi: np.ndarray, slot: np.ndarray, p_w: np.ndarray, q_var: np.ndarray
-) -> None:
-    """Add connection powers to the load of their node without phases; shapes as in :func:`sum_to_loads`, no axis 3."""
-    for t in range(kw.shape[0]):
-        for c in range(kw.shape[1]):
-            watt = kw[t, c] * 1000.0
-            p_w[t, slot[c]] += watt
-            q_var[t, slot[c]] += watt * tan_phi[c]
+                for f in range(3):
+                    p_w[t, i, f] += p[4 * i] / 3.0 + p[4 * i + 1 + f]
+                    q_var[t, i, f] += q[4 * i] / 3.0 + q[4 * i + 1 + f]
 
 
 @njit(cache=True)
@@ -93,8 +86,8 @@ def branch_power(
         Power into the branch at both sides, W.
     losses_w : ndarray, (n_steps,)
         Added to in place.
-    branch_kw : ndarray, (n_steps, n_branches) or (n_steps, 0)
-        Written unless it has no columns.
+    branch_kw : ndarray, (n_steps, n_branches)
+        Power at the from side, written in place.
     """
     for t in range(p_from.shape[0]):
         for k in range(p_from.shape[1]):
@@ -104,8 +97,7 @@ def branch_power(
                 into += p_from[t, k, f]
                 out += p_to[t, k, f]
             losses_w[t] += into + out
-            if branch_kw.shape[1] > 0:
-                branch_kw[t, columns[k]] = into / 1000.0
+            branch_kw[t, columns[k]] = into / 1000.0
 
 
 @njit(cache=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from grid.connections import ConnectionTable
-from grid.kernels import sum_to_balanced_loads, sum_to_loads
+from grid.kernels import sum_to_loads
+
+_ACTIVE_ONLY = np.zeros(0)
 
 
 class LoadMap:
@@ -23,9 +25,9 @@ class LoadMap:
         self.table = table
         self.is_balanced = is_balanced
         self.nodes, slot = np.unique(table.node_index, return_inverse=True)
-        self._slot = slot.astype(np.int64)
-        self._phase = np.ascontiguousarray(table.phase, dtype=np.int64)
-        self._ev_phase = np.ascontiguousarray(table.ev_phase, dtype=np.int64)
+        row = slot.astype(np.int64)
+        self._own = row if is_balanced else 4 * row + table.phase
+        self._charger = row if is_balanced else 4 * row + table.ev_phase
 
     def sum(
         self,
@@ -58,32 +60,27 @@ class LoadMap:
         ValueError
             For a load that is not finite, a wrong shape or an impossible power factor.
         """
-        shape = (len(kw), len(self.nodes)) + (() if self.is_balanced else (3,))
-        p_w, q_var = np.zeros(shape), np.zeros(shape)
-        none = np.zeros(len(self._slot))
-        self._add(kw, tan_phi(power_factor, len(none)), self._phase, p_w, q_var, first_step)
+        p_w, q_var = np.zeros((2, len(kw), len(self.nodes), 1 if self.is_balanced else 3))
+        tan = tan_phi(power_factor, len(self.table))
+        self._add(kw, tan, self._own, p_w, q_var)
         if ev_kw is not None:
-            self._add(ev_kw, none, self._ev_phase, p_w, q_var, first_step)
+            self._add(ev_kw, _ACTIVE_ONLY, self._charger, p_w, q_var)
         if kvar is not None:
-            self._add(kvar, none, self._phase, q_var, np.zeros_like(q_var), first_step)
-        return p_w, q_var
+            self._add(kvar, _ACTIVE_ONLY, self._own, q_var, p_w)
+        if not np.isfinite(p_w.sum() + q_var.sum()):
+            for values in (kw, ev_kw, kvar):
+                self._refuse_gaps(values, first_step)
+        return (p_w[..., 0], q_var[..., 0]) if self.is_balanced else (p_w, q_var)
 
-    def _add(
-        self, kw: np.ndarray, tan: np.ndarray, phase: np.ndarray, p_w: np.ndarray, q_var: np.ndarray, first: int
-    ) -> None:
-        self._check(kw, len(p_w), first)
-        values = np.ascontiguousarray(kw)
-        if self.is_balanced:
-            sum_to_balanced_loads(values, tan, self._slot, p_w, q_var)
-        else:
-            sum_to_loads(values, tan, self._slot, phase, p_w, q_var)
+    def _add(self, kw: np.ndarray, tan: np.ndarray, target: np.ndarray, p_w: np.ndarray, q_var: np.ndarray) -> None:
+        if kw.shape != (len(p_w), len(self.table)):
+            right = f"{len(p_w)} step(s) x {len(self.table)} connections"
+            raise ValueError(f"load of shape {kw.shape}; {right} are needed")
+        sum_to_loads(np.ascontiguousarray(kw), tan, target, p_w, q_var)
 
-    def _check(self, values: np.ndarray, n_steps: int, first_step: int) -> None:
-        """Refuse wrong shapes and loads that are not finite: the engine would keep the last value of a nan."""
-        if values.shape != (n_steps, len(self._slot)):
-            right = f"{n_steps} step(s) x {len(self._slot)} connections"
-            raise ValueError(f"load of shape {values.shape}; {right} are needed")
-        if np.isfinite(values.sum()):
+    def _refuse_gaps(self, values: np.ndarray | None, first_step: int) -> None:
+        """Name the first load that is not finite: the engine would silently keep the last value of a nan."""
+        if values is None or np.isfinite(values).all():
             return
         is_bad = ~np.isfinite(values)
         step, row = (int(i) for i in np.argwhere(is_bad)[0])
@@ -93,9 +90,9 @@ class LoadMap:
 
 
 def tan_phi(power_factor: float | np.ndarray, n: int) -> np.ndarray:
-    """Return kvar per kW of ``n`` connections for lagging power factors in (0, 1]."""
+    """Return kvar per kW of ``n`` connections for lagging power factors in (0, 1]; no column if all are 1."""
     factor = np.broadcast_to(np.asarray(power_factor, dtype=np.float64), (n,))
     is_wrong = ~((factor > 0.0) & (factor <= 1.0))
     if is_wrong.any():
         raise ValueError(f"power_factor {factor[is_wrong][0]}; above 0 and at most 1 is right")
-    return np.sqrt(1.0 / factor**2 - 1.0)
+    return np.sqrt(1.0 / factor**2 - 1.0) if (factor < 1.0).any() else _ACTIVE_ONLY

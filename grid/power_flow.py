@@ -124,7 +124,7 @@ class PowerFlow:
         with_angles : bool
             Keep voltage angles, needed for the unbalance factor.
         with_branch_kw : bool
-            Keep the active power of every branch.
+            Keep the active power of every branch, and sum the losses over the branches.
 
         Returns
         -------
@@ -223,9 +223,9 @@ class PowerFlow:
         into.loading[rows] = self.linear.loading(node_p, node_q)
         into.losses_w[rows] = np.sum(self.linear.impedance_pu.real * (p**2 + q**2), axis=1)
         into.source_kw[rows] = into.served_kw[rows] + into.losses_w[rows] / 1e3
-        if into.angle.shape[1]:
+        if into.has_angles:
             into.angle[rows] = PHASE_ANGLES
-        if into.branch_kw.shape[1]:
+        if into.has_branch_kw:
             into.branch_kw[rows] = p
         into.is_good[rows] = np.isfinite(voltage).all(axis=1)
         into.failures += [self._failure(rows.start + int(i), p_w[i], q_var[i], "voltage below zero")

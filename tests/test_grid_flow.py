@@ -70,6 +70,9 @@ def test_single_and_batch_are_the_same():
             assert one.source_kw == pytest.approx(other.source_kw, abs=1e-9)
             assert one.losses_kw == pytest.approx(other.losses_kw, abs=1e-9)
         assert np.abs(batch.energy_gap_kw).max() < 1e-4
+        short = flow.solve_many(kw, 0.95)
+        assert short.losses_kw == pytest.approx(batch.losses_kw, abs=1e-4)
+        assert short.voltage_angle is None and short.branch_kw is None
 
 
 def test_symmetric_equals_three_phase_under_balanced_load():
@@ -218,18 +221,20 @@ def test_kernels_match_their_numpy_twins():
     t, c, n = 4, 50, 7
     kw, tan = rng.normal(size=(t, c)), rng.random(c)
     slot, phase = rng.integers(n, size=c), rng.integers(4, size=c)
-    p, q = np.zeros((2, t, n, 3))
-    kernels.sum_to_loads(kw, tan, slot, phase, p, q)
     share = np.vstack([np.full(3, 1 / 3), np.eye(3)])[phase]
-    expected = np.zeros((t, n, 3))
-    np.add.at(expected.swapaxes(0, 1), slot, (1e3 * kw[:, :, None] * share).swapaxes(0, 1))
-    assert p == pytest.approx(expected)
-    expected = np.zeros((t, n, 3))
-    np.add.at(expected.swapaxes(0, 1), slot, (1e3 * (kw * tan)[:, :, None] * share).swapaxes(0, 1))
-    assert q == pytest.approx(expected)
-    p2, q2 = np.zeros((2, t, n))
-    kernels.sum_to_balanced_loads(kw, tan, slot, p2, q2)
-    assert p2 == pytest.approx(p.sum(axis=2)) and q2 == pytest.approx(q.sum(axis=2))
+    by_hand = np.zeros((2, t, n, 3))
+    for i in range(c):
+        by_hand[0, :, slot[i]] += 1e3 * kw[:, i, None] * share[i]
+        by_hand[1, :, slot[i]] += 1e3 * kw[:, i, None] * tan[i] * share[i]
+    p, q = np.zeros((2, t, n, 3))
+    kernels.sum_to_loads(kw, tan, 4 * slot + phase, p, q)
+    assert p == pytest.approx(by_hand[0]) and q == pytest.approx(by_hand[1])
+    p, q = np.zeros((2, t, n, 1))
+    kernels.sum_to_loads(kw, tan, slot, p, q)
+    assert p[..., 0] == pytest.approx(by_hand[0].sum(axis=2)) and q[..., 0] == pytest.approx(by_hand[1].sum(axis=2))
+    p, q = np.zeros((2, t, n, 3))
+    kernels.sum_to_loads(kw, np.zeros(0), 4 * slot + phase, p, q)
+    assert p == pytest.approx(by_hand[0]) and (q == 0).all()
 
     i_from, i_to = rng.random((2, t, 5, 3)) * 100
     rated, columns, out = rng.random((5, 2)) * 100, np.array([1, 3, 5, 7, 8]), np.zeros((t, 9))
