@@ -126,15 +126,28 @@ class BlockTable:
                 member[self.parent[k]] += member[k]
         return member
 
+    def family_surplus_eur(self, surplus_eur: np.ndarray) -> np.ndarray:
+        """Gain of each block with those below it that gain too, float64[n]."""
+        worth = surplus_eur.copy()
+        for k in range(len(self) - 1, -1, -1):
+            if self.parent[k] >= 0:
+                worth[self.parent[k]] += max(worth[k], 0.0)
+        return worth
+
+    def gaining_family(self, block: int, surplus_eur: np.ndarray) -> np.ndarray:
+        """A block with those below it whose own families gain, bool[n]."""
+        worth = self.family_surplus_eur(surplus_eur)
+        is_in = np.arange(len(self)) == block
+        for k in range(block + 1, len(self)):
+            is_in[k] = self.parent[k] >= 0 and is_in[self.parent[k]] and worth[k] > 0.0
+        return is_in
+
     def missed_surplus_eur(self, share: np.ndarray, surplus_eur: np.ndarray) -> np.ndarray:
         """Gain that each rejected block would have made, with those below it that gain too; 0 where it could not be.
 
         A block could not have been accepted when its parent is not accepted, or when its exclusive group is used up.
         """
-        worth = surplus_eur.copy()
-        for k in range(len(self) - 1, -1, -1):
-            if self.parent[k] >= 0:
-                worth[self.parent[k]] += max(worth[k], 0.0)
+        worth = self.family_surplus_eur(surplus_eur)
         used = np.bincount(self.group[self.group >= 0], weights=share[self.group >= 0], minlength=len(self) + 1)
         is_free = (self.group < 0) | (used[self.group] < 1.0 - 1e-9)
         has_parent = (self.parent < 0) | (share[self.parent] > 0.0)

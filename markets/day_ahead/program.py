@@ -82,7 +82,6 @@ class BlockProgram:
         self._add_block_rows()
         self._add_supply_rows()
         self._add_gain_rows()
-        self.seconds = 0.0
 
     def _add_columns(self) -> None:
         n, k = len(self.table), len(self.mtu)
@@ -197,9 +196,9 @@ class BlockProgram:
         sign = np.where(is_accepted, -1.0, 1.0)
         self._at_least(1.0 - float(np.sum(is_accepted)), (self._yes, sign))
 
-    def best_shares(self, is_accepted: np.ndarray) -> Proposal:
+    def best_shares(self, is_accepted: np.ndarray, time_limit_s: float) -> Proposal:
         """Give the shares of highest welfare for one choice of blocks, whatever prices it needs."""
-        return self.solve_without_prices(highspy.kHighsInf, is_accepted, is_accepted)
+        return self.solve_without_prices(time_limit_s, is_accepted, is_accepted)
 
     def solve_without_prices(
         self, time_limit_s: float, at_least: np.ndarray | None = None, at_most: np.ndarray | None = None
@@ -223,7 +222,6 @@ class BlockProgram:
         before = self._solver.getRunTime()
         self._solver.setOptionValue("time_limit", before + time_limit_s)
         self._solver.run()
-        self.seconds += self._solver.getRunTime() - before
         info, status = self._solver.getInfo(), self._solver.getModelStatus()
         if status == highspy.HighsModelStatus.kInfeasible:
             return Proposal(None, np.zeros(0, np.bool_), np.zeros(0), -np.inf)

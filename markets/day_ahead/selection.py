@@ -10,6 +10,7 @@ or the choice is cut off, until the best exact solution is within the gap of the
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ from markets.day_ahead.program import VOLUME_BONUS_EUR, BlockProgram, Proposal, 
 _FEW_TANGENTS = 24  # prices per MTU that are in the program from the start
 _PARTIAL_TOLERANCE_MW = 1e-6  # accuracy of a partly accepted block's share, as power
 _MOST_REFINEMENTS = 50  # programs for the shares of one choice
+_GROWTH_TIME_SHARE = 0.25  # of the time limit, for the choice to start from
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,20 @@ class _Search:
     terms: AuctionTerms
     base: Selection
     best: Selection
+    ends_s: float
     tried: set[bytes] = field(default_factory=set)
+
+    @property
+    def left_s(self) -> float:
+        """Time that is left."""
+        return self.ends_s - time.perf_counter()
+
+    def offer(self, share: np.ndarray) -> Selection | None:
+        """Price a choice exactly and keep it if it is the best so far."""
+        exact = evaluate(self.book, self.table, share, self.terms)
+        if exact is not None and exact.score_eur > self.best.score_eur:
+            self.best = exact
+        return exact
 
 
 def select_blocks(
@@ -65,7 +80,8 @@ def select_blocks(
     terms : AuctionTerms
         What holds.
     limits : BlockLimits
-        Time for the solver in all, and the difference in welfare that counts as none.
+        Time in all (a program that is running when it ends is stopped, a pricing is not), and the difference in welfare
+        that counts as none.
 
     Returns
     -------
@@ -74,12 +90,13 @@ def select_blocks(
     """
     nothing = evaluate(book, table, np.zeros(len(table)), terms)
     assert nothing is not None
-    search = _Search(book, table, terms, nothing, nothing)
+    search = _Search(book, table, terms, nothing, nothing, time.perf_counter() + limits.time_s)
+    _grow(search, nothing, _GROWTH_TIME_SHARE * limits.time_s)
     program = BlockProgram(table, _touched(table), *_price_box(search), _supply_box(search), terms)
     program.add(_tangents(search, program.mtu, _first_ticks(search, program)))
     bound, n_rounds = _first_choices(search, program, limits)
-    while program.seconds < limits.time_s and bound > search.best.score_eur + limits.gap_eur:
-        found = program.solve(limits.time_s - program.seconds)
+    while search.left_s > 0.0 and bound > search.best.score_eur + limits.gap_eur:
+        found = program.solve(search.left_s)
         n_rounds += 1
         bound = min(bound, nothing.welfare_eur + found.bound_eur)
         if found.share is None:
@@ -108,6 +125,50 @@ def evaluate(book: Book, table: BlockTable, share: np.ndarray, terms: AuctionTer
     return Selection(share, interval, ticks, welfare, welfare + bonus)
 
 
+def _grow(search: _Search, start: Selection, time_s: float) -> None:
+    """Improve a choice: accept the block that misses most at the prices, as long as that is possible and adds welfare.
+
+    A block is tried once with all below it that gain, whole and at its smallest share. A block whose exclusive group
+    is used up takes the place of the others.
+    """
+    table, current, is_tried = search.table, start, np.zeros(len(search.table), np.bool_)
+    until_s = time.perf_counter() + min(time_s, search.left_s)
+    while time.perf_counter() < until_s:
+        share = current.share
+        surplus = table.surplus_eur(current.ticks * search.terms.tick_eur_per_mwh)
+        worth = table.family_surplus_eur(surplus)
+        is_open = ~is_tried & (share == 0.0) & ((table.parent < 0) | (share[table.parent] > 0.0)) & (worth > 0.0)
+        if not is_open.any():
+            return
+        chosen = int(np.argmax(np.where(is_open, worth, -np.inf)))
+        is_tried[chosen] = True
+        family, rest = table.gaining_family(chosen, surplus), _without_rivals(table, share, chosen)
+        for level in dict.fromkeys((1.0, float(table.min_share[chosen]))):
+            grown = search.offer(np.where(family, level, rest)) if level > 0.0 else None
+            if grown is not None and grown.score_eur > current.score_eur:
+                current = grown
+
+
+def _without_rivals(table: BlockTable, share: np.ndarray, block: int) -> np.ndarray:
+    """Shares without the accepted members of a block's exclusive group and all below them."""
+    if table.group[block] < 0:
+        return share
+    rivals = (table.group == table.group[block]) & (share > 0.0)
+    below = table.subtree_matrix(np.ones(len(table), np.bool_))[rivals]
+    return np.where((below > 0.0).any(axis=0), 0.0, share)
+
+
+def _repair(search: _Search, share: np.ndarray, time_s: float) -> None:
+    """From a choice that no prices support, drop what loses most until prices do; then improve it."""
+    until_s = time.perf_counter() + min(time_s, search.left_s)
+    while share.any() and time.perf_counter() < until_s:
+        share = np.where(_worst_family(search, share), 0.0, share)
+        exact = search.offer(share)
+        if exact is not None:
+            _grow(search, exact, until_s - time.perf_counter())
+            return
+
+
 def _first_choices(search: _Search, program: BlockProgram, limits: BlockLimits) -> tuple[float, int]:
     """Try the choices of highest welfare whatever prices they need, each time without the block that loses most.
 
@@ -116,18 +177,17 @@ def _first_choices(search: _Search, program: BlockProgram, limits: BlockLimits) 
     """
     bound, n_rounds = np.inf, 0
     is_allowed = np.ones(len(search.table), np.bool_)
-    while program.seconds < limits.time_s and n_rounds < _MOST_REFINEMENTS:
-        found = program.solve_without_prices(limits.time_s - program.seconds, at_most=is_allowed)
+    while search.left_s > 0.0 and n_rounds < _MOST_REFINEMENTS:
+        found = program.solve_without_prices(search.left_s, at_most=is_allowed)
         n_rounds += 1
         if is_allowed.all():
             bound = min(bound, search.base.welfare_eur + found.bound_eur)
         if found.share is None:
             break
-        exact = evaluate(search.book, search.table, found.share, search.terms)
-        if exact is not None and exact.score_eur > search.best.score_eur:
-            search.best = exact
+        exact = search.offer(found.share)
         is_new = _add_tangents_at(search, program, found.share)
         if exact is None:
+            _repair(search, found.share, _GROWTH_TIME_SHARE * limits.time_s)
             is_allowed &= ~_worst_family(search, found.share)
         elif not is_new or not is_allowed.all() or bound <= search.best.score_eur + limits.gap_eur:
             break
@@ -153,9 +213,7 @@ def _learn(search: _Search, program: BlockProgram, proposal: Proposal) -> None:
     program.add(_tangents(search, program.mtu, proposal.ticks[:, None]))
     if (is_accepted & (search.table.min_share < 1.0)).any():
         share = _exact_shares(search, program, is_accepted)
-    exact = evaluate(search.book, search.table, share, search.terms)
-    if exact is not None and exact.score_eur > search.best.score_eur:
-        search.best = exact
+    exact = search.offer(share)
     _add_tangents_at(search, program, share)
     if exact is None or is_accepted.tobytes() in search.tried:
         program.forbid(is_accepted)
@@ -166,7 +224,7 @@ def _exact_shares(search: _Search, program: BlockProgram, is_accepted: np.ndarra
     """Shares of highest welfare for a choice with divisible blocks; prices that support the choice support these."""
     share = np.zeros(len(is_accepted))
     for _ in range(_MOST_REFINEMENTS):
-        found = program.best_shares(is_accepted)
+        found = program.best_shares(is_accepted, max(search.left_s, 0.0))
         if found.share is None or np.array_equal(found.share, share):
             break
         share = found.share
