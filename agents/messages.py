@@ -371,6 +371,7 @@ class CongestionOffer(Message):
     reducible_kw: np.ndarray
     increasable_kw: np.ndarray
     price_eur_per_mwh: np.ndarray
+    increase_eur_per_mwh: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -385,17 +386,71 @@ class CongestionOfferToDso(Message):
     reducible_kw: np.ndarray
     increasable_kw: np.ndarray
     price_eur_per_mwh: np.ndarray
+    increase_eur_per_mwh: np.ndarray
 
 
 @dataclass(frozen=True)
 class CongestionOfferToTso(Message):
-    """The same offer for the TSO, which buys the other leg of a redispatch."""
+    """The same offer for the TSO, whose network starts above the DSO's."""
 
     sender, receiver, protocol = "csp", "tso", "UFTP"
     functions = ("CSP-2", "CSP-3", "CSP-4")
     first_period: int
     connection_row: np.ndarray
     prognosis_kw: np.ndarray
+    reducible_kw: np.ndarray
+    increasable_kw: np.ndarray
+    price_eur_per_mwh: np.ndarray
+    increase_eur_per_mwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class CongestionAnnouncement(Message):
+    """The DSO's market message: expected congestion of one element, who is behind it, relief needed per period.
+
+    ``sign`` is +1 where less consumption helps, -1 where more does.
+    """
+
+    sender, receiver, protocol = "dso", "csp", "UFTP"
+    functions = ("DSO-1",)
+    first_period: int
+    connection_row: np.ndarray
+    needed_kw: np.ndarray
+    sign: int
+
+
+@dataclass(frozen=True)
+class TsoCongestionAnnouncement(Message):
+    """The TSO's market message, as the DSO's."""
+
+    sender, receiver, protocol = "tso", "csp", "UFTP"
+    functions = ("TSO-1",)
+    first_period: int
+    connection_row: np.ndarray
+    needed_kw: np.ndarray
+    sign: int
+
+
+@dataclass(frozen=True)
+class CapacityCall(Message):
+    """The DSO calls a capacity-limiting contract: the most the connections may draw together, per period."""
+
+    sender, receiver, protocol = "dso", "csp", "UFTP"
+    functions = ("MR-DSO",)
+    first_period: int
+    connection_row: np.ndarray
+    limit_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class CapacityCallNotice(Message):
+    """The CSP passes a capacity call on."""
+
+    sender, receiver, protocol = "csp", "aggregator", "OpenADR"
+    functions = ("CSP-6",)
+    first_period: int
+    connection_row: np.ndarray
+    limit_kw: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -491,6 +546,63 @@ class BalancingOfferToTso(Message):
 
 
 @dataclass(frozen=True)
+class ReserveOffer(Message):
+    """What the pool could hold in reserve on a coming day, per period from ``first_period``."""
+
+    sender, receiver, protocol = "aggregator", "bsp", "OpenADR"
+    functions = ("AGG-9", "AGG-10")
+    first_period: int
+    connection_row: np.ndarray
+    up_mw: np.ndarray
+    down_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReserveAward(Message):
+    """Reserve capacity contracted by the TSO, per period from ``first_period``."""
+
+    sender, receiver, protocol = "tso", "bsp", "market API"
+    functions = ("MR-TSO",)
+    first_period: int
+    fcr_mw: np.ndarray
+    up_mw: np.ndarray
+    down_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReserveNotice(Message):
+    """The BSP tells the aggregator what it must keep ready."""
+
+    sender, receiver, protocol = "bsp", "aggregator", "OpenADR"
+    functions = ("BSP-4",)
+    first_period: int
+    fcr_mw: np.ndarray
+    up_mw: np.ndarray
+    down_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class SystemForecast(Message):
+    """The TSO publishes what dispatchable plants must cover: forecast load less wind and sun, from ``first_period``."""
+
+    sender, receiver, protocol = "tso", "producer", "market API"
+    functions = ("TSO-1",)
+    first_period: int
+    residual_load_mw: np.ndarray
+
+
+@dataclass(frozen=True)
+class PublishedBalance(Message):
+    """The published balance delta and state, as anybody can read them."""
+
+    sender, receiver, protocol = "tso", "aggregator", "market API"
+    functions = ("MR-TSO",)
+    period: int
+    delta_mw: float
+    regulation_state: int
+
+
+@dataclass(frozen=True)
 class Activation(Message):
     """Balancing power that the TSO activates in a period, + = up."""
 
@@ -562,17 +674,5 @@ class BalanceDelta(Message):
     mid_eur_per_mwh: float
 
 
-MESSAGES: dict[str, type[Message]] = {
-    cls.__name__: cls
-    for cls in (
-        EvStatus, PowerDrawn, ChargeLimit, DriverWish, DriverWishAtStation, DriverWishInCar, VehicleData, OemData,
-        SessionStarted, SessionEnded, MeterValues, StationLimit, SessionOffer, ChargeRates, SmartChargingSignal,
-        ChargingPreference, ChargingPreferenceToCpo, SteeringNotice, PriceEffectToDriver, PriceEffectToAggregator,
-        DriverInformation, LocalLoad, HomeForecast, FleetSchedule, PriceToSupplier, ContractPrice, ConnectionForecast,
-        PoolForecast, CongestionOffer, CongestionOfferToDso, CongestionOfferToTso, RedispatchOrder, TsoRedispatchOrder,
-        RedispatchNotice, AbsoluteSignal, AbsoluteSignalViaCsp, AbsoluteSignalDirect, BalancingOffer,
-        BalancingOfferToTso, Activation, ActivationNotice, FlexibilityUsedToBsp, FlexibilityUsedToCsp,
-        FlexibilityUsedToTso, FlexibilityUsedToDso, BalanceDelta,
-    )
-}  # fmt: skip
-"""All message types by name."""
+MESSAGES: dict[str, type[Message]] = {cls.__name__: cls for cls in Message.__subclasses__()}
+"""All message types by name, in the order of this file."""

@@ -5,7 +5,7 @@ Like :mod:`agents.town` this is the real world; roles see forecasts and what the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -61,6 +61,7 @@ class Nation:
     neighbours: Neighbours
     disturbance_mw: np.ndarray
     fuel: FuelPrices
+    _asked: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def is_weather_driven(self) -> np.ndarray:
@@ -68,7 +69,18 @@ class Nation:
         return np.array([bool(u.driver) for u in self.units])
 
     def available_forecast_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
-        """What each unit is expected to be able to generate, float64[n_units, n]; thermal units know themselves."""
+        """What each unit is expected to be able to generate, float64[n_units, n]; thermal units know themselves.
+
+        Producers ask for the same hours again and again within a period: the latest answers are kept.
+        """
+        key = (now, int(periods[0]), len(periods))
+        if key not in self._asked:
+            if len(self._asked) > 32:
+                self._asked.clear()
+            self._asked[key] = self._forecast_mw(now, periods)
+        return self._asked[key]
+
+    def _forecast_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         expected = self.available_mw[:, periods].copy()
         for driver, source in self.driver_forecast.items():
             share = source.issued_at(now, periods)

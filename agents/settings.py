@@ -78,6 +78,8 @@ DEFAULT_PARTIES = (
     PartySettings("Noordnet", ("dso",)),
     PartySettings("Hoogspan", ("tso",)),
     PartySettings("Centrale", ("producer", "brp")),
+    PartySettings("Windzon", ("producer", "brp")),
+    PartySettings("Rest of the country", ("brp",)),
     PartySettings("Autobouw", ("vehicle_maker",)),
     PartySettings("Depot Zuid", ("fleet_operator",)),
     PartySettings("Thuismeester", ("energy_manager",)),

@@ -21,6 +21,8 @@ PURPOSES = (
     "forecast_town",
     "reserves",
     "adoption",
+    "frequency",
+    "smart",
 )
 
 

@@ -6,6 +6,7 @@ the balances of all accounts sum to zero at any time; tests and the run's own re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ class Ledger:
         self._account_index: dict[str, int] = {}
         self._reason_index: dict[str, int] = {}
         self._blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._single: list[tuple[int, int, int, float, int]] = []
 
     def account(self, name: str) -> int:
         """Index of an account, opened on first use."""
@@ -54,7 +56,11 @@ class Ledger:
         ValueError
             For an amount that is not finite.
         """
-        self.pay_many(period, [payer], [payee], np.array([amount_eur]), reason)
+        if not math.isfinite(amount_eur):
+            raise ValueError(f"payment for {reason!r} is not finite: {amount_eur}")
+        if amount_eur != 0.0:
+            why = self._index(reason, self.reasons, self._reason_index)
+            self._single.append((period, self.account(payer), self.account(payee), amount_eur, why))
 
     def pay_many(
         self,
@@ -76,6 +82,7 @@ class Ledger:
         amount = np.asarray(amounts_eur, dtype=np.float64)
         if not np.isfinite(amount).all():
             raise ValueError(f"payment for {reason!r} is not finite: {amount[~np.isfinite(amount)][:3]}")
+        self._gather()
         keep = amount != 0.0
         n = int(keep.sum())
         if n == 0:
@@ -88,6 +95,7 @@ class Ledger:
     def columns(self) -> dict[str, np.ndarray]:
         """All entries: period, payer, payee (account indices), amount_eur, reason (index into :attr:`reasons`)."""
         names = ("period", "payer", "payee", "amount_eur", "reason")
+        self._gather()
         if not self._blocks:
             kinds = (np.int32, np.int32, np.int32, np.float64, np.int32)
             return {n: np.zeros(0, dtype=k) for n, k in zip(names, kinds, strict=True)}
@@ -95,6 +103,14 @@ class Ledger:
             joined = [np.concatenate(parts) for parts in zip(*self._blocks, strict=True)]
             self._blocks = [(joined[0], joined[1], joined[2], joined[3], joined[4])]
         return dict(zip(names, self._blocks[0], strict=True))
+
+    def _gather(self) -> None:
+        """Turn single payments since the last block into a block, so that entries keep their order."""
+        if self._single:
+            period, payer, payee, amount, why = zip(*self._single, strict=True)
+            ids = [np.array(c, dtype=np.int32) for c in (period, payer, payee)]
+            self._blocks.append((ids[0], ids[1], ids[2], np.array(amount), np.array(why, dtype=np.int32)))
+            self._single.clear()
 
     def balance_eur(self) -> np.ndarray:
         """Receipts minus payments of each account, float64[len(accounts)]; sums to zero."""

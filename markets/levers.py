@@ -108,7 +108,26 @@ class Regulation:
     pass_through_ramp_share_per_min: float = lever(
         1.0, 0.01, 1.0, "TenneT's request: 0.20", "largest ramp of passive balancing, share of maximum per minute"
     )
+    passive_balancing_share: float = lever(
+        0.0, 0.0, 1.0, "report 6.2.3", "part of the pool on a pass-through contract that reacts to the balance delta"
+    )
     # contracts and tariffs
+    supply_contract: str = lever(
+        "dynamic",
+        None,
+        None,
+        "report 6.2.3",
+        "supply contract behind the charging points",
+        ("fixed", "time_of_use", "dynamic", "pass_through"),
+    )
+    congestion_tool: str = lever(
+        "both",
+        None,
+        None,
+        "report 6.2.1; Netcode",
+        "what grid operators may use against expected congestion",
+        ("both", "redispatch", "capacity_call", "none"),
+    )
     transport_right: str = lever(
         "firm",
         None,

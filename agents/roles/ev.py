@@ -87,10 +87,17 @@ class Evs(Role):
         can_deliver = p.is_bidirectional[cp] & (v.discharge_kw[ev] > 0)
         return high, low, np.where(can_deliver, np.minimum(v.discharge_kw[ev], high), 0.0)
 
-    def charge(self, period: int) -> StepResult:
-        """Follow the newest limits for one period and tell the meters (EV-1, EV-2, EV-9)."""
+    def obey(self) -> None:
+        """Take the newest limits of the stations (EV-2)."""
         for message in self.knowledge.take(ChargeLimit):
             self.limit_kw[message.cp_row] = message.limit_kw
+
+    def rehearse(self, period: int) -> StepResult:
+        """What the period would bring under the present limits: the baseline of everything sold on top."""
+        return step(self.fleet, self.state.copy(), period, self.limit_kw)
+
+    def charge(self, period: int) -> StepResult:
+        """Draw and deliver power for one period and tell the meters (EV-1, EV-9)."""
         result = step(self.fleet, self.state, period, self.limit_kw)
         in_use = np.flatnonzero(result.energy_kwh)
         self.send(PowerDrawn(in_use, result.power_kw[in_use]))

@@ -1,0 +1,177 @@
+"""Retail money: what drivers, homes and sites pay, and how it passes through EMSP, CPO, supplier and state.
+
+Prices are those of the supply contract per quarter-hour (energy, tax, VAT); at stations that are not at home the CPO
+adds a margin. Margins and fees are assumptions of ordinary size, in one place below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agents.cashbook import Cashbook
+from agents.cast import Cast
+from agents.fleet.physics import step, uncontrolled_kw
+from agents.fleet.state import FleetState, initial_state
+from agents.settings import SEGMENTS
+from agents.town import Town
+from markets.contracts import Clock
+from markets.levers import Regulation
+from markets.supply import Fixed, RoamingFee, all_in_eur_per_kwh, feed_in_eur_per_kwh
+from markets.tariffs import GRID_TARIFFS
+
+MARGIN_EUR_PER_KWH = {"home": 0.0, "public_ac": 0.16, "office": 0.05, "depot": 0.02, "shared": 0.10, "dc_site": 0.35}
+"""What the CPO adds to the energy price, VAT included (assumption; public AC ends near 0.45 EUR/kWh all in)."""
+REWARD_SHARE = 0.5
+"""Part of the flexibility revenue that the aggregator passes on to the drivers who made it possible (assumption)."""
+STATE = "state"
+HOUSEHOLDS = "household"
+SITES = "site"
+
+
+class Billing:
+    """Accounts of every session and the payments behind them.
+
+    Parameters
+    ----------
+    town : Town
+        Sessions, homes and sites.
+    cast : Cast
+        Who bills whom.
+    cashbook : Cashbook
+        Takes the payments.
+    regulation : Regulation
+        Tax and tariffs.
+    clock : Clock
+        Local time.
+    """
+
+    def __init__(self, town: Town, cast: Cast, cashbook: Cashbook, regulation: Regulation, clock: Clock) -> None:
+        self.town, self.cast, self.cashbook, self.clock = town, cast, cashbook, clock
+        self.regulation = regulation
+        n = len(town.fleet.sessions)
+        self.cost_eur, self.reference_eur = np.zeros(n), np.zeros(n)
+        self.co2_kg, self.reference_co2_kg = np.zeros(n), np.zeros(n)
+        self.reference: FleetState = initial_state(town.fleet)
+        self.segment_of = town.fleet.points.segment[town.fleet.sessions.cp_row]
+        margin = np.array([MARGIN_EUR_PER_KWH[name] for name in SEGMENTS])
+        self._margin = margin[self.segment_of]
+        self._seen = {key: np.zeros((2, n)) for key in ("run", "reference")}
+        self._roaming = RoamingFee()
+        self._revenue_eur = 0.0
+        household = Fixed(energy_eur_per_kwh=0.13)
+        tax, metering = cast.supplier.tax, cast.supplier.metering
+        none = np.zeros(clock.n_periods)
+        self._home_price = all_in_eur_per_kwh(household, clock, none, tax)
+        self._home_feed_in = feed_in_eur_per_kwh(household, clock, none, tax, metering)
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def charge_sessions(self, period: int, present: np.ndarray, co2_kg_per_kwh: float) -> None:
+        """Bill the energy of a period to the sessions of the run and of its uncontrolled twin."""
+        taken = self._energy("run", self.cast.evs.state, present)
+        cost = self._bill(period, present, *taken)
+        self.cost_eur[present] += cost
+        self.co2_kg[present] += co2_kg_per_kwh * (taken[0] - taken[1])
+        self._pay(period, present, *taken, cost)
+        dumb = step(self.town.fleet, self.reference, period, uncontrolled_kw(self.town.fleet))
+        energy = self._energy("reference", self.reference, dumb.present)
+        self.reference_eur[dumb.present] += self._bill(period, dumb.present, *energy)
+        self.reference_co2_kg[dumb.present] += co2_kg_per_kwh * (energy[0] - energy[1])
+
+    def _energy(self, key: str, state: FleetState, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the sessions drew and delivered since they were last looked at, kWh at the meter."""
+        before = self._seen[key]
+        now = np.stack([state.session_import_kwh[present], state.session_export_kwh[present]])
+        drawn, delivered = now - before[:, present]
+        before[:, present] = now
+        return drawn, delivered
+
+    def _bill(self, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray) -> np.ndarray:
+        buy, sell = self._prices(period)
+        return np.asarray(drawn * (buy + self._margin[rows]) - delivered * sell)
+
+    def _prices(self, period: int) -> tuple[float, float]:
+        supplier = self.cast.supplier
+        return float(supplier.price_eur_per_kwh[period]), float(supplier.feed_in_eur_per_kwh[period])
+
+    def _pay(self, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray, cost: np.ndarray) -> None:
+        """Payments of a period, summed per segment."""
+        kind = self.segment_of[rows]
+        paid, taken, back = (np.bincount(kind, weights=w, minlength=len(SEGMENTS)) for w in (cost, drawn, delivered))
+        supplier, cpo, emsp = (getattr(self.cast, name).account for name in ("supplier", "cpo", "emsp"))
+        buy, sell = self._prices(period)
+        for code, name in enumerate(SEGMENTS):
+            if not (taken[code] or back[code]):
+                continue
+            driver, energy_eur = f"driver:{name}", float(taken[code] * buy - back[code] * sell)
+            if name == "home":
+                self.cashbook.pay(period, driver, supplier, energy_eur, "charging_at_home")
+            else:
+                fee = float(self._roaming.energy_eur_per_kwh * taken[code])
+                self.cashbook.pay(period, driver, emsp, float(paid[code]), "charging_session")
+                self.cashbook.pay(period, emsp, cpo, float(paid[code]) - fee, "roaming")
+                self.cashbook.pay(period, cpo, supplier, energy_eur, "retail_energy")
+            self._pay_state(period, supplier, float(taken[code] - back[code]), energy_eur)
+            fee_eur = float(self.cast.supplier.grid_fee_eur_per_kwh[period] * taken[code])
+            self.cashbook.pay(period, supplier, self.cast.dso.account, fee_eur, "grid_tariff")
+
+    def _pay_state(self, period: int, payer: str, net_kwh: float, paid_eur: float) -> None:
+        """Energy tax on the net use, and the VAT inside what was paid."""
+        tax = self.cast.supplier.tax
+        self.cashbook.pay(period, payer, STATE, tax.eur_per_kwh * net_kwh, "energy_tax")
+        self.cashbook.pay(period, payer, STATE, paid_eur * tax.vat_share / (1.0 + tax.vat_share), "vat")
+
+    # --- homes, sites, wires -----------------------------------------------------------------------------------------
+
+    def charge_customers(self, period: int) -> None:
+        """Bill homes with their roofs, and sites."""
+        town, supplier = self.town, self.cast.supplier.account
+        net = town.home_kw[:, period] - town.roof_kw[:, period]
+        used, fed = 0.25 * float(np.sum(np.maximum(net, 0.0))), 0.25 * float(np.sum(np.maximum(-net, 0.0)))
+        paid = used * float(self._home_price[period]) - fed * float(self._home_feed_in[period])
+        self.cashbook.pay(period, HOUSEHOLDS, supplier, paid, "retail_energy")
+        self._pay_state(period, supplier, used - fed, paid)
+        site = 0.25 * float(np.sum(town.site_kw[:, period]))
+        self.cashbook.pay(period, SITES, supplier, site * float(self._home_price[period]), "retail_energy")
+        self._pay_state(period, supplier, site, site * float(self._home_price[period]))
+
+    def charge_losses(self, period: int, losses_kwh: float, price_eur_per_mwh: float) -> None:
+        """The grid operator buys the energy its wires lose from the town's supplier."""
+        eur = losses_kwh / 1000.0 * price_eur_per_mwh
+        self.cashbook.pay(period, self.cast.dso.account, self.cast.supplier.account, eur, "grid_losses")
+
+    def charge_grid(self, ev_kw: np.ndarray) -> None:
+        """Grid tariff of every connection for the days of the run, booked in the last period.
+
+        Parameters
+        ----------
+        ev_kw : float array, shape (n_connections, n_periods)
+            Charging; its share of an energy fee was collected with the energy.
+        """
+        table = self.town.grid.connections
+        tariff = GRID_TARIFFS[self.regulation.grid_tariff]()
+        vat = self.regulation.vat_share
+        connection_kw = self.town.base_kw + (0.0 if self.regulation.grid_tariff == "time_of_use" else ev_kw)
+        cost = tariff.cost_with_vat_eur(connection_kw.T, table.capacity_kw, self.clock, vat)
+        payer_of = {
+            "home": HOUSEHOLDS, "office": SITES, "business": SITES, "other": SITES,
+            "depot": self.cast.fleet_operator.account,
+        }  # fmt: skip
+        last = self.clock.n_periods - 1
+        for kind in sorted(set(table.kind)):
+            payer = payer_of.get(kind, self.cast.cpo.account)
+            eur = float(np.sum(cost[table.rows_of_kind(kind)]))
+            self.cashbook.pay(last, payer, self.cast.dso.account, eur, "grid_tariff")
+
+    # --- rewards -----------------------------------------------------------------------------------------------------
+
+    def reward_drivers(self, period: int, revenue_eur: float, rows: np.ndarray) -> None:
+        """Pass part of what the pool earned with flexibility on to the drivers who take part and are here."""
+        if revenue_eur <= 0.0 or not len(rows):
+            return
+        each = REWARD_SHARE * revenue_eur / len(rows)
+        self.cost_eur[rows] -= each
+        count = np.bincount(self.segment_of[rows], minlength=len(SEGMENTS))
+        for code in np.flatnonzero(count).tolist():
+            account = f"driver:{SEGMENTS[code]}"
+            self.cashbook.pay(period, self.cast.aggregator.account, account, each * count[code], "flexibility_reward")

@@ -1,0 +1,337 @@
+"""The phases of one quarter-hour: who acts on what, in order. The list of phases is in :mod:`agents.model`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.exchange import BORDER
+from agents.fleet.physics import StepResult, plug_in
+from agents.roles.brp import URGENCY_EUR_PER_MWH
+from agents.roles.tso import Balanced
+from agents.settings import SEGMENTS
+from agents.streams import generator
+from agents.world.plants import co2_intensity
+from markets import aggregation, balancing
+from markets.balancing import EnergyBids, PassiveGroups
+
+if TYPE_CHECKING:
+    from agents.model import Flexpolder
+
+INTRADAY_LEADS = (8, 1)
+"""How many quarters before delivery a product is traded continuously: two hours ahead and at the last gate."""
+BALANCING_LEAD = 2
+"""Quarters between the last change of a balancing bid and delivery (TenneT: 30 minutes)."""
+NEIGHBOURS = "neighbouring TSOs"
+
+
+class Dispatch:
+    """Acts out the phases of a run's periods.
+
+    Parameters
+    ----------
+    model : Flexpolder
+        The run.
+    """
+
+    def __init__(self, model: Flexpolder) -> None:
+        self.model, self.cast, self.town, self.nation = model, model.cast, model.town, model.nation
+        self.scale = model.settings.representation / 1000.0
+        self.regulation = model.settings.regulation
+        self.record, self.positions = model.record, model.positions
+        n = model.horizon.n_periods
+        self._behind_meter = np.unique(self.town.fleet.points.connection_row)
+        self._frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
+        self._point_of = self.town.fleet.points.connection_row
+        self._weather = self.nation.is_weather_driven
+        self._step: StepResult | None = None
+        self._balanced: Balanced | None = None
+        self._output: list[np.ndarray] = []
+
+    # --- cars and information ----------------------------------------------------------------------------------------
+
+    def arrive(self, t: int) -> None:
+        """Cars plug in and everybody says what is shared."""
+        cast, fleet = self.cast, self.town.fleet
+        arrived = plug_in(fleet, cast.evs.state, t)
+        cast.evs.introduce(arrived)
+        cast.drivers.wish(arrived)
+        cast.vehicle_maker.share()
+        cast.emsp.pass_on_wishes()
+        s = fleet.sessions
+        cast.stations.announce(
+            arrived, s.cp_row[arrived].astype(np.int64), s.arrival_min[arrived].astype(np.float64),
+            cast.evs.ratings(arrived),
+        )  # fmt: skip
+        cast.stations.occupy(cast.evs.state.session_row >= 0)
+        cast.cpo.pass_on_sessions()
+        cast.fleet_operator.schedule(arrived)
+        load = self.town.base_kw[self._behind_meter, t].astype(np.float64)
+        cast.energy_manager.measure(self._behind_meter, load)
+
+    def plan(self, t: int) -> None:
+        """The aggregator plans; BRP and BSP learn what it will do."""
+        cast, n = self.cast, self.model.horizon.n_periods
+        cast.aggregator.hear(t)
+        cast.aggregator.plan(t)
+        ahead = np.arange(t, min(t + 96, n))
+        if t % 4 == 0:
+            cast.aggregator.update_forecast(t, self.model.market_day.quarters_of(ahead))
+        if t + BALANCING_LEAD < n:
+            cast.aggregator.offer_balancing(t + BALANCING_LEAD, 1)
+        cast.bsp.hear()
+        for brp in cast.brps:
+            brp.hear()
+
+    def trade(self, t: int) -> None:
+        """Continuous intraday trade of the coming quarters, and the last redispatch round of an hour."""
+        n, exchange = self.model.horizon.n_periods, self.model.exchange
+        urgency = URGENCY_EUR_PER_MWH["continuous"]
+        for lead in INTRADAY_LEADS:
+            product = t + lead
+            if product >= n:
+                continue
+            exchange.quote(t, product, [q for producer in self.cast.producers for q in producer.quotes(t, product)])
+            exchange.snapshot(t, product)
+            for brp in self.cast.brps:
+                brp.trade_continuously(t, product)
+            for producer in self.cast.producers:
+                producer.trade_weather(t, product, urgency)
+                producer.reschedule(t, np.array([product]))
+        exchange.close(t)
+        gate = -(-self.regulation.redispatch_gate_min // 15)
+        if t % 4 == 0 and t + gate < n:
+            self.model.market_day.redispatch_intraday(t, np.arange(t + gate, min(t + gate + 4, n)))
+
+    def steer(self, t: int) -> None:
+        """Targets of the aggregator, reconciled by the CPO, become limits of the points."""
+        self.cast.csp.pass_on_signals()
+        self.cast.aggregator.hear(t)
+        self._send_targets(t)
+
+    def _send_targets(self, t: int) -> None:
+        self.cast.aggregator.steer(t)
+        self.cast.cpo.steer(t)
+        self.cast.stations.command(t)
+        self.cast.evs.obey()
+
+    # --- balancing ---------------------------------------------------------------------------------------------------
+
+    def balance(self, t: int) -> None:
+        """Balance the country against what the cars would do; the pool then follows what was activated."""
+        cast = self.cast
+        self._output = [producer.deliver(t) for producer in cast.producers]
+        baseline_kw = cast.evs.rehearse(t).power_kw
+        error = self._open_loop_mw(t, float(np.sum(baseline_kw)))
+        bids = self._bids(t)
+        up, down = cast.aggregator.passive_range_mw(t, self.regulation.passive_balancing_share)
+        passive = PassiveGroups(up, down, 10.0, self.regulation.pass_through_ramp_share_per_min)
+        prequalified = dict.fromkeys(range(len(self.positions.parties)), np.inf)
+        prequalified[cast.bsp.row] = cast.bsp.prequalified_mw
+        price = float(self.model.exchange.day_ahead_eur_per_mwh[t])
+        self._balanced = cast.tso.balance(t, bids, error, passive, prequalified, price)
+        self._follow(t, self._balanced)
+        self.record.baseline_kw[t] = float(np.sum(baseline_kw))
+
+    def _open_loop_mw(self, t: int, ev_kw: float) -> np.ndarray:
+        """Area control error of a period before balancing: what was bought less what is used, and the disturbance."""
+        base = float(self.town.base_kw[:, t].sum(dtype=np.float64))
+        town_mw = (base + ev_kw) * self.scale * (1.0 + self.record.losses_share)
+        used = np.array([town_mw, *self._rest_mw(t), *(-float(o.sum()) for o in self._output)])
+        bought = [float(self.positions.total_mwh(name, t)) / 0.25 for name in self.positions.parties[:-1]]
+        disturbance = self.nation.disturbance_mw[t]
+        return float(np.sum(bought) - np.sum(used)) + disturbance
+
+    def _rest_mw(self, t: int) -> list[float]:
+        """Consumption of the other balance responsible parties without the disturbance."""
+        n = len(self.cast.brps) - 1
+        return [float(self.nation.load_mw[t]) / n] * n
+
+    def _bids(self, t: int) -> EnergyBids:
+        books = [producer.balancing_bids(t) for producer in self.cast.producers]
+        books.append(self.cast.bsp.energy_bids(t))
+        known = [b for b in books if b is not None and len(b)]
+        columns = ("owner", "power_mw", "price_eur_per_mwh", "ramp_share_per_min", "object_id", "message_id")
+        joined = [np.concatenate([getattr(b, c) for b in known]) for c in columns]
+        return EnergyBids(joined[0], joined[1], joined[2], joined[3], joined[4], message_id=joined[5])
+
+    def _follow(self, t: int, balanced: Balanced) -> None:
+        """Pass activation, passive reaction and droop on to the pool, which steers anew."""
+        cast = self.cast
+        activated_mw = balanced.energy_of(cast.bsp.row) / 0.25
+        passive_mw = float(np.sum(balanced.activation.passive_energy_mwh)) / 0.25
+        droop_mw = self._droop_mw(t)
+        if activated_mw:
+            cast.tso.activate(t, activated_mw)
+            cast.bsp.pass_on_activation()
+            cast.aggregator.hear_activations()
+        if passive_mw or droop_mw:
+            cast.aggregator.react(t, passive_mw + droop_mw)
+        if activated_mw or passive_mw or droop_mw:
+            self._send_targets(t)
+        self.record.activated_mwh[t] = 0.25 * activated_mw
+        self.record.passive_mwh[t] = 0.25 * passive_mw
+
+    def _droop_mw(self, t: int) -> float:
+        """Mean FCR that the contracted capacity owes in a period, + = up."""
+        capacity = float(self.cast.aggregator.fcr_mw[t])
+        if not capacity:
+            return 0.0
+        frequency = 50.0 + self._frequency_hz[225 * t : 225 * (t + 1)]
+        return float(np.mean(balancing.fcr_response_mw(frequency, capacity)))
+
+    # --- physics -----------------------------------------------------------------------------------------------------
+
+    def charge(self, t: int) -> None:
+        """Every car moves through the period."""
+        self._step = self.cast.evs.charge(t)
+        power = self._step.power_kw
+        self.record.segment_kw[:, t] = np.bincount(
+            self.town.fleet.points.segment, weights=power, minlength=len(SEGMENTS)
+        )
+        self.record.ev_kw[:, t] = self.town.at_connections(power)
+
+    def flow(self, t: int) -> None:
+        """Power flow of the wires; the operators measure them and protect them."""
+        base = self.town.base_kw[:, t].astype(np.float64)
+        ev = self.record.ev_kw[:, t].astype(np.float64)
+        state = self.town.flow.solve(base, ev_kw=ev)
+        self.record.note_flow(t, state, float(np.sum(base) + np.sum(ev)))
+        node_kw = self.town.flow.node_kw(base + ev)
+        loading = self.record.loading_share[t]
+        for operator in (self.cast.dso, self.cast.tso):
+            operator.monitor(t, node_kw, loading)
+        self.cast.dso.protect(t, loading, self._behind_meter)
+        self.cast.csp.pass_on_signals()
+
+    def meter(self, t: int) -> None:
+        """Meters are read, sessions end, everybody reports."""
+        assert self._step is not None
+        cast, s = self.cast, self.town.fleet.sessions
+        gone = self._step.departed
+        state = cast.evs.state
+        net = state.session_import_kwh[gone] - state.session_export_kwh[gone]
+        cast.stations.sample(t, gone, s.cp_row[gone].astype(np.int64), net)
+        cast.cpo.report()
+        cast.aggregator.hear(t)
+        quarter = int(self.model.market_day.quarters_of(np.array([t]))[0])
+        cast.aggregator.remember(t, quarter)
+        cast.aggregator.report_use(t)
+        cast.bsp.report()
+        cast.csp.report()
+        cast.tso.hear_use()
+        cast.pool_brp.note_pool_metered(t, float(np.sum(self._step.power_kw)) * self.scale)
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def settle(self, t: int) -> None:
+        """Energy accounts close and money moves."""
+        assert self._step is not None and self._balanced is not None
+        self._close_energy(t, self._balanced)
+        self._settle_balancing(t, self._balanced)
+        self._bill(t)
+        self.cast.tso.publish_balance(t)
+
+    def _close_energy(self, t: int, balanced: Balanced) -> None:
+        """Metered energy of every party, and the correction for balancing energy."""
+        p, record = self.positions, self.record
+        disturbance = float(np.mean(self.nation.disturbance_mw[t]))
+        rest = self._rest_mw(t)
+        used = [record.source_kwh[t] * self.scale, *(0.25 * (mw - disturbance / len(rest)) for mw in rest)]
+        for k, mwh in enumerate(used):
+            p.metered_mwh[k, t] = mwh
+        for producer, output in zip(self.cast.producers, self._output, strict=True):
+            activated = balanced.energy_of(producer.row)
+            p.activated_mwh[producer.row, t] = activated
+            p.metered_mwh[producer.row, t] = -0.25 * float(output.sum()) - activated
+        border = p.row(BORDER)
+        p.metered_mwh[border, t] = float(p.total_mwh(BORDER, t))
+        if self.regulation.aggregation_model != "uncorrected":
+            p.activated_mwh[self.cast.pool_brp.row, t] = record.activated_mwh[t]
+
+    def _settle_balancing(self, t: int, balanced: Balanced) -> None:
+        """Imbalance and balancing energy: the operator's residue closes the account (TenneT IPS 6.1)."""
+        cash, tso = self.model.cashbook, self.cast.tso.account
+        prices, activation = balanced.prices, balanced.activation
+        imported = float(np.mean(activation.import_mw)) * 0.25
+        settled = balancing.settle_isp(
+            imbalance_mwh=self.positions.imbalance_mwh(t)[:-1],
+            shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
+            surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
+            activated_mwh=activation.energy_mwh,
+            dispatch_up_eur_per_mwh=prices.dispatch_up_eur_per_mwh,
+            dispatch_down_eur_per_mwh=prices.dispatch_down_eur_per_mwh,
+            import_mwh=imported,
+            import_price_eur_per_mwh=prices.mid_price_eur_per_mwh,
+        )
+        self.record.imbalance_eur[:-1, t] = settled.brp_eur
+        for account, eur in zip(self.model.exchange.accounts[:-1], settled.brp_eur.tolist(), strict=True):
+            cash.pay_national(t, tso, account, eur, "imbalance")
+        for owner in np.unique(balanced.bids.owner).tolist():
+            mine = balanced.bids.owner == owner
+            eur = float(np.sum(settled.bsp_eur[mine]))
+            account = self.cast.bsp.account if owner == self.cast.bsp.row else self.model.exchange.accounts[owner]
+            cash.pay_national(t, tso, account, eur, "balancing_energy")
+        cash.pay_national(t, tso, NEIGHBOURS, settled.neighbours_eur, "balancing_energy")
+        own_eur = float(np.sum(settled.bsp_eur[balanced.bids.owner == self.cast.bsp.row]))
+        self._transfer(t, own_eur)
+        self.record.note_balance(t, balanced, self._error_mw(t))
+        self.record.note_activations(t, balanced, self.positions.parties)
+
+    def _error_mw(self, t: int) -> float:
+        """Imbalance of all parties together before activation, MW, + = surplus."""
+        return float(np.sum(self.positions.imbalance_mwh(t)[:-1])) / 0.25
+
+    def _transfer(self, t: int, sale_eur: float) -> None:
+        """Who pays for the energy behind activated flexibility, by the aggregation model; drivers get their part."""
+        volume = float(self.record.activated_mwh[t])
+        if not volume:
+            return
+        model = self.regulation.aggregation_model
+        prices = self.model.exchange
+        outcome = aggregation.settle(
+            model,
+            aggregation.Activation.of(
+                volume,
+                sale_eur / volume,
+                sourcing_eur_per_mwh=float(prices.day_ahead_eur_per_mwh[t]),
+                retail_eur_per_mwh=1000.0 * float(self.cast.supplier.price_eur_per_kwh[t]),
+                transfer_eur_per_mwh=self.regulation.transfer_of_energy_eur_per_mwh,
+            ),
+        )
+        account = {
+            "aggregator": self.cast.aggregator.account, "supplier": self.cast.supplier.account,
+            "customer": "driver:home", "central_settlement": self.cast.tso.account,
+        }  # fmt: skip
+        booked = ("retail_on_corrected_meter", "compensation_for_corrected_meter", "transfer_of_energy")
+        for payment in outcome.payments:
+            if payment.reason in booked:
+                eur = float(np.sum(payment.amount_eur))
+                payer, payee = account[payment.payer], account[payment.payee]
+                self.model.cashbook.pay_national(t, payer, payee, eur, payment.reason)
+        cash, n = self.model.cashbook, self.model.settings.representation
+        cash.pay(t, self.cast.bsp.account, self.cast.aggregator.account, sale_eur / n, "flexibility")
+        here = np.flatnonzero((self.cast.aggregator.session_at >= 0) & self.cast.aggregator.takes_part)
+        self.model.billing.reward_drivers(t, sale_eur / n, self.cast.aggregator.session_at[here])
+
+    def _bill(self, t: int) -> None:
+        """Retail bills of the period; drivers whose session ended learn what steering did to its price."""
+        assert self._step is not None
+        billing, record = self.model.billing, self.record
+        output = np.concatenate(self._output)
+        record.note_generation(t, self._output, self.cast.producers, self._import_mw(t))
+        units = [u for producer in self.cast.producers for u in producer.units]
+        average = co2_intensity(units, output[:, None], np.array([self._import_mw(t)]))[0]
+        record.co2_g_per_kwh[t] = 1000.0 * float(average[0])
+        billing.charge_sessions(t, self._step.present, float(average[0]))
+        billing.charge_customers(t)
+        billing.charge_losses(t, float(record.losses_kwh[t]), float(self.model.exchange.day_ahead_eur_per_mwh[t]))
+        gone = self._step.departed
+        saving = billing.reference_eur[gone] - billing.cost_eur[gone]
+        self.cast.cpo.tell_price_effect(gone, saving)
+        self.cast.emsp.inform_drivers()
+        self.cast.drivers.listen()
+
+    def _import_mw(self, t: int) -> float:
+        return -float(self.positions.total_mwh(BORDER, t)) / 0.25

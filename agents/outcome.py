@@ -1,0 +1,345 @@
+"""From a finished run to its result tables (declared in the store of the experiments; ``results/README.md``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.fleet.tables import GROUPS
+from agents.messages import MESSAGES
+from agents.settings import SEGMENTS
+
+if TYPE_CHECKING:
+    from agents.model import Flexpolder
+
+Columns = dict[str, Any]
+SATISFIED_SHARE = 0.01
+"""A session is satisfied when at most this share of what was asked and possible is missing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a run: columns by table name."""
+
+    tables: Mapping[str, Columns]
+
+
+def collect(model: Flexpolder) -> Outcome:
+    """Close the accounts of a finished run and gather its tables."""
+    model.billing.charge_grid(model.record.ev_kw)
+    makers = (
+        _time_and_prices, _system, _trades_and_positions, _money, _reserves, _load, _wires, _congestion, _sessions,
+        _links,
+    )  # fmt: skip
+    tables: dict[str, Columns] = {}
+    for make in makers:
+        tables |= make(model)
+    return Outcome(tables)
+
+
+def _time_and_prices(m: Flexpolder) -> dict[str, Columns]:
+    h, r, x = m.horizon, m.record, m.exchange
+    period = np.arange(h.n_periods, dtype=np.int32)
+    vwap = np.where(x.traded_mwh > 0.0, x.traded_eur / np.maximum(x.traded_mwh, 1e-12), np.nan)
+    return {
+        "periods": {
+            "period": period,
+            "time_utc": h.start_utc,
+            "local_hour": h.local_hour.astype(np.float32),
+            "day": h.day_of.astype(np.int32),
+        },
+        "prices": {
+            "period": period,
+            "day_ahead_eur_per_mwh": x.day_ahead_eur_per_mwh,
+            "intraday_vwap_eur_per_mwh": vwap,
+            "imbalance_shortage_eur_per_mwh": r.price["shortage"],
+            "imbalance_surplus_eur_per_mwh": r.price["surplus"],
+            "mid_eur_per_mwh": r.price["mid"],
+            "up_eur_per_mwh": r.price["up"],
+            "down_eur_per_mwh": r.price["down"],
+            "regulation_state": r.state,
+            "co2_g_per_kwh": r.co2_g_per_kwh,
+        },
+    }
+
+
+def _system(m: Flexpolder) -> dict[str, Columns]:
+    s, n = m.record.system, m.horizon.n_periods
+    town = m.record.source_kwh * m.settings.representation / 250.0
+    return {
+        "system": {
+            "period": np.arange(n, dtype=np.int32),
+            "load_mw": m.nation.load_mw + town,
+            "load_forecast_mw": m.cast.tso.load_forecast_mw + town,
+            "wind_mw": s["wind_mw"],
+            "solar_mw": s["solar_mw"],
+            "thermal_mw": s["thermal_mw"],
+            "import_mw": s["import_mw"],
+            "system_imbalance_mw": s["error_mw"],
+            "afrr_up_mwh": s["up_mwh"],
+            "afrr_down_mwh": s["down_mwh"],
+        }
+    }
+
+
+def _trades_and_positions(m: Flexpolder) -> dict[str, Columns]:
+    t, p = m.exchange.trades, m.positions
+    n, parties = m.horizon.n_periods, p.parties
+    imbalance = np.stack([p.imbalance_mwh(k) for k in range(n)], axis=1)
+    flat = {f"{market}_mwh": p.bought_mwh[market].ravel() for market in p.bought_mwh}
+    return {
+        "trades": {name: getattr(t, name) for name in t.__dataclass_fields__},
+        "positions": {
+            "period": np.tile(np.arange(n, dtype=np.int32), len(parties)),
+            "brp": np.repeat(parties, n).tolist(),
+            **flat,
+            "metered_mwh": p.metered_mwh.ravel(),
+            "activated_mwh": p.activated_mwh.ravel(),
+            "imbalance_mwh": imbalance.ravel(),
+            "imbalance_eur": m.record.imbalance_eur.ravel(),
+        },
+    }
+
+
+def _money(m: Flexpolder) -> dict[str, Columns]:
+    ledger = m.cashbook.ledger
+    c = ledger.columns()
+    names, reasons = np.array(ledger.accounts, dtype=object), np.array(ledger.reasons, dtype=object)
+    rows = [(p.name, ",".join(p.roles), f"{role}: {p.name}") for p in m.settings.parties for role in p.roles]
+    party, roles, account = (list(v) for v in zip(*rows, strict=True))
+    refused = sorted(m.exchange.rejections.counts.items())
+    return {
+        "ledger": {
+            "period": c["period"],
+            "payer": names[c["payer"]].tolist(),
+            "payee": names[c["payee"]].tolist(),
+            "reason": reasons[c["reason"]].tolist(),
+            "amount_eur": c["amount_eur"],
+        },
+        "parties": {"party": party, "roles": roles, "account": account},
+        "rejections": {
+            "period": [k[0] for k, _ in refused],
+            "market": [k[1] for k, _ in refused],
+            "party": [k[2] for k, _ in refused],
+            "rule": [k[3] for k, _ in refused],
+            "count": [n for _, n in refused],
+        },
+    }
+
+
+def _reserves(m: Flexpolder) -> dict[str, Columns]:
+    r, a = m.cast.tso.reserves, m.record.activations
+    columns = ("period", "provider", "direction", "energy_mwh", "price_eur_per_mwh")
+    return {
+        "reserves": {name: getattr(r, name) for name in r.__dataclass_fields__},
+        "activations": {name: [row[k] for row in a] for k, name in enumerate(columns)},
+    }
+
+
+def _load(m: Flexpolder) -> dict[str, Columns]:
+    n, town = m.horizon.n_periods, m.town
+    reference = town.reference.segment_kw()
+    flat = {
+        "household": town.home_kw.sum(axis=0, dtype=np.float64),
+        "pv": -town.roof_kw.sum(axis=0, dtype=np.float64),
+        "site": town.site_kw.sum(axis=0, dtype=np.float64),
+    }
+    names = [*SEGMENTS, *flat]
+    power = np.concatenate([m.record.segment_kw, *(v[None, :] for v in flat.values())])
+    free = np.concatenate([reference, *(v[None, :] for v in flat.values())])
+    return {
+        "load": {
+            "period": np.tile(np.arange(n, dtype=np.int32), len(names)),
+            "segment": np.repeat(names, n).tolist(),
+            "power_kw": power.ravel(),
+            "uncontrolled_kw": free.ravel(),
+        }
+    }
+
+
+def _wires(m: Flexpolder) -> dict[str, Columns]:
+    a, r, table = m.town.grid.arrays, m.record, m.town.grid.connections
+    n, nb, nn = m.horizon.n_periods, a.n_branches, a.n_nodes
+    free = m.town.flow.solve_many(m.town.base_kw.T.astype(np.float64), ev_kw=m.town.reference_ev_kw.T)
+    m.record.reference_loading_share = free.loading_share
+    period = np.arange(n, dtype=np.int32)
+    kinds = np.array(["line", "transformer", "link"])[a.kind]
+    names, nodes = list(a.branch_ids), list(a.node_ids)
+    return {
+        "branches": {
+            "branch_index": np.arange(nb, dtype=np.int32),
+            "branch": names,
+            "kind": kinds.tolist(),
+            "level": [a.level[k] for k in a.to_node],
+            "from_node": [nodes[k] for k in a.from_node],
+            "to_node": [nodes[k] for k in a.to_node],
+            "rating_a": a.rated_current_a[:, 1],
+            "area": [a.area[k] if a.level[k] == "lv" else "" for k in a.to_node],
+        },
+        "branch_loading": {
+            "period": np.repeat(period, nb),
+            "branch_index": np.tile(np.arange(nb, dtype=np.int32), n),
+            "loading_share": r.loading_share.ravel(),
+            "uncontrolled_loading_share": free.loading_share.astype(np.float32).ravel(),
+        },
+        "nodes": {
+            "node_index": np.arange(nn, dtype=np.int32),
+            "node": nodes,
+            "level": list(a.level),
+            "x": a.node["x"].astype(np.float32),
+            "y": a.node["y"].astype(np.float32),
+            "u_rated_v": a.node["u_rated"],
+        },
+        "node_voltage": {
+            "period": np.repeat(period, nn),
+            "node_index": np.tile(np.arange(nn, dtype=np.int32), n),
+            "voltage_min_pu": r.voltage_min_pu.ravel(),
+            "voltage_max_pu": r.voltage_max_pu.ravel(),
+            "vuf_share": r.vuf_share.ravel(),
+        },
+        "connections": {
+            "connection_row": np.arange(len(table), dtype=np.int32),
+            "ean": list(table.ean),
+            "node_index": table.node_index.astype(np.int32),
+            "kind": list(table.kind),
+            "capacity_kw": table.capacity_kw,
+            "phase": table.phase.astype(np.int8),
+        },
+        "energy": {
+            "period": period,
+            "source_kwh": r.source_kwh,
+            "connections_kwh": r.served_kwh,
+            "losses_kwh": r.losses_kwh,
+            "residual_kwh": r.source_kwh - r.served_kwh - r.losses_kwh,
+        },
+    }
+
+
+def _congestion(m: Flexpolder) -> dict[str, Columns]:
+    logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
+    names = list(logs[0].__dataclass_fields__)
+    joined: Columns = {name: [v for log in logs for v in getattr(log, name)] for name in names}
+    return {
+        "announcements": _judged(m, _newest(joined)),
+        "interventions": _interventions(m),
+    }
+
+
+def _newest(log: Columns) -> Columns:
+    """One row per element and period: the last announcement before delivery."""
+    last = {(b, p): k for k, (b, p) in enumerate(zip(log["branch_index"], log["period"], strict=True))}
+    rows = sorted(last.values())
+    return {name: [values[k] for k in rows] for name, values in log.items()}
+
+
+def _judged(m: Flexpolder, log: Columns) -> Columns:
+    """What became of each announcement, judged by what was measured and by the same day without steering.
+
+    Avoided: the element held, and without steering it would not have. Missed: it was overloaded all the same, or
+    nobody had announced it. Needless: it held, and would have held without steering.
+    """
+    limit = m.settings.regulation.congestion_threshold_share
+    loading, free = m.record.loading_share, m.record.reference_loading_share
+    outcome = []
+    for branch, period in zip(log["branch_index"], log["period"], strict=True):
+        is_over = loading[period, branch] > limit
+        would = free[period, branch] > limit
+        outcome.append("missed" if is_over else "avoided" if would else "needless")
+    announced = set(zip(log["period"], log["branch_index"], strict=True))
+    for period, branch in np.argwhere(np.nan_to_num(loading) > limit).tolist():
+        if (period, branch) not in announced:
+            row = (period, period, branch, "dso", np.nan, 0.0, np.nan, "less_load")
+            for name, value in zip(log, row, strict=True):
+                log[name].append(value)
+            outcome.append("missed")
+    return {**log, "outcome": outcome}
+
+
+def _interventions(m: Flexpolder) -> Columns:
+    rows = list(m.market_day.desk.interventions.rows)
+    path = m.settings.regulation.absolute_signal_path
+    n = m.horizon.n_periods
+    rows += [(p, "absolute_signal", path, b, np.nan, 0.0) for p, b in m.cast.dso.signals if p < n]
+    rows.sort(key=lambda row: (row[0], row[1], row[3]))
+    columns = ("period", "kind", "route", "branch_index", "relief_mw", "cost_eur")
+    return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
+
+
+def _sessions(m: Flexpolder) -> dict[str, Columns]:
+    fleet, state, b = m.town.fleet, m.cast.evs.state, m.billing
+    s, v, p = fleet.sessions, fleet.vehicles, fleet.points
+    began = np.flatnonzero((s.departure_min > 0) & (s.arrival_min < m.horizon.n_periods * 15))
+    ev, cp = s.ev_row[began], s.cp_row[began]
+    is_done = ~np.isnan(state.departure_kwh[began])
+    start = state.arrival_kwh[began]
+    end = np.where(is_done, state.departure_kwh[began], state.battery_kwh[ev])
+    possible = np.maximum(m.town.reference.state.departure_kwh[began] - start, 0.0)
+    desired = np.maximum(s.desired_kwh[began] - start, 0.0)
+    asked = np.minimum(desired, np.where(np.isnan(possible), desired, possible))
+    missing = np.where(is_done, np.maximum(asked - np.maximum(end - start, 0.0), 0.0), 0.0)
+    drawn, delivered = state.session_import_kwh[began], state.session_export_kwh[began]
+    can_deliver = p.is_bidirectional[cp] & (v.discharge_kw[ev] > 0)
+    segment = np.array(SEGMENTS, dtype=object)[p.segment[cp]]
+    group = np.array(GROUPS, dtype=object)[v.group[ev]]
+    opted_out = s.is_override[began] | v.is_opt_out[ev].astype(bool)
+    return {
+        "sessions": {
+            "session_row": began.astype(np.int32),
+            "ev_row": ev.astype(np.int32),
+            "driver_group": group.tolist(),
+            "charging_point_row": cp.astype(np.int32),
+            "segment": segment.tolist(),
+            "arrival_min": s.arrival_min[began].astype(np.int32),
+            "departure_min": s.departure_min[began].astype(np.int32),
+            "desired_kwh": desired,
+            "delivered_kwh": end - start,
+            "metered_kwh": drawn - delivered,
+            "missing_kwh": missing,
+            "possible_kwh": possible,
+            "cost_eur": b.cost_eur[began],
+            "uncontrolled_cost_eur": b.reference_eur[began],
+            "co2_kg": b.co2_kg[began],
+            "uncontrolled_co2_kg": b.reference_co2_kg[began],
+            "is_opted_out": opted_out,
+            "is_v2x": can_deliver,
+            "discharged_kwh": delivered,
+        },
+        "drivers": _drivers(segment, is_done, missing, asked, opted_out),
+    }
+
+
+def _drivers(
+    segment: np.ndarray, is_done: np.ndarray, missing: np.ndarray, asked: np.ndarray, opted_out: np.ndarray
+) -> Columns:
+    """Satisfaction of finished sessions by segment."""
+    rows = []
+    for name in SEGMENTS:
+        here = (segment == name) & is_done
+        if here.any():
+            satisfied = missing[here] <= np.maximum(SATISFIED_SHARE * asked[here], 0.1)
+            share = float(np.mean(satisfied)), float(np.mean(opted_out[here]))
+            rows.append((name, int(here.sum()), share[1], share[0], float(np.sum(missing[here]))))
+    columns = ("segment", "sessions", "opt_out_share", "satisfied_share", "missing_kwh")
+    return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
+
+
+def _links(m: Flexpolder) -> dict[str, Columns]:
+    rows = [(name, kind, m.links.traffic[kind]) for name, kind in MESSAGES.items() if kind in m.links.traffic]
+    columns = ("period", "kind", "text")
+    return {
+        "messages": {
+            "message": [name for name, _, _ in rows],
+            "sender_role": [kind.sender for _, kind, _ in rows],
+            "receiver_role": [kind.receiver for _, kind, _ in rows],
+            "protocol": [kind.protocol for _, kind, _ in rows],
+            "count": [t.count for _, _, t in rows],
+            "items": [t.items for _, _, t in rows],
+            "bytes": [t.bytes for _, _, t in rows],
+            "delay_mean_s": [0.0 for _ in rows],
+            "lost": [t.lost for _, _, t in rows],
+        },
+        "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
+    }

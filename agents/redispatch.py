@@ -1,0 +1,223 @@
+"""One redispatch round: needs of the grid operators against orders of the CSP and counter-orders of producers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.cashbook import Cashbook
+from agents.exchange import RejectionLog, TradeLog
+from agents.positions import Positions
+from agents.roles.csp import PlacedOrders
+from agents.roles.grid_operator import GridOperator, Needs
+from agents.roles.producer import Producer
+from markets import redispatch
+from markets.redispatch import RedispatchOrders, RedispatchRules
+
+COUNTER_MW = 500.0
+"""Largest counter-order of a producer per period."""
+COUNTER_MARKUP_EUR_PER_MWH = 5.0
+OUTSIDE = 10_000_000
+"""Connection rows from here on are outside the simulated wires."""
+
+
+@dataclass
+class InterventionLog:
+    """Interventions as columns, see table ``interventions``."""
+
+    rows: list[tuple[int, str, str, int, float, float]]
+
+
+def counter_orders(producers: Sequence[Producer], now: int, periods: np.ndarray) -> RedispatchOrders | None:
+    """Producers outside the area buy energy back, or sell more, around their cost."""
+    rows = []
+    for producer in producers:
+        up, down = producer.room_mw(now, periods)
+        for is_buy, room, sign in ((False, up, 1.0), (True, down, -1.0)):
+            total = np.minimum(room.sum(axis=0), COUNTER_MW)
+            useful = room.max(axis=1) > 1.0
+            if not useful.any():
+                continue
+            cost = producer.cost_eur_per_mwh[useful]
+            price = float(np.max(cost) if is_buy else np.min(cost)) + sign * COUNTER_MARKUP_EUR_PER_MWH
+            rows.append((OUTSIDE + 2 * producer.row + is_buy, is_buy, total, round(price, 2), producer.row))
+    if not rows:
+        return None
+    connection, side, quantity, price_eur, row = zip(*rows, strict=True)
+    return RedispatchOrders.of(
+        np.array(connection), np.array(side), np.stack(quantity), np.array(price_eur),
+        csp=np.array(row), order_id=1_000_000 + np.arange(len(rows)),
+    )  # fmt: skip
+
+
+def join(inside: RedispatchOrders, outside: RedispatchOrders, pool_row: int) -> RedispatchOrders:
+    """Stack two books."""
+    parts = {
+        name: np.concatenate([getattr(inside, name), getattr(outside, name)])
+        for name in inside.__dataclass_fields__
+        if name not in ("csp", "order_id")
+    }
+    csp = np.concatenate([np.full(inside.n_orders, pool_row), outside.csp])
+    order_id = np.concatenate([np.arange(inside.n_orders), outside.order_id])
+    return RedispatchOrders(csp=csp, order_id=order_id, **parts)
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a round brought.
+
+    Attributes
+    ----------
+    change_kw : float array, shape (n_connections, n_periods)
+        Accepted change of consumption per connection inside.
+    pool_mw : float array, shape (n_periods,)
+        Their sum in MW, + = more consumption.
+    relief_mw : float array, shape (n_elements, n_periods)
+        Obtained relief.
+    """
+
+    rows: np.ndarray
+    change_kw: np.ndarray
+    pool_mw: np.ndarray
+    relief_mw: np.ndarray
+
+
+class RedispatchDesk:
+    """The platform on which congestion is traded (GOPACS): clears, settles and books.
+
+    Parameters
+    ----------
+    operators : sequence of GridOperator
+        Who may ask for relief.
+    rules : RedispatchRules
+        Limits of orders.
+    positions, cashbook, trades, rejections
+        Where results are booked.
+    pool : tuple of (str, int, str)
+        Balance responsible party of the pool, its row, and the CSP's account.
+    representation : int
+        Towns the simulated one stands for: each has its own congestion, and the counter-trade is national.
+    """
+
+    def __init__(
+        self,
+        operators: Sequence[GridOperator],
+        rules: RedispatchRules,
+        positions: Positions,
+        cashbook: Cashbook,
+        trades: TradeLog,
+        rejections: RejectionLog,
+        pool: tuple[str, int, str],
+        representation: int,
+        accounts: list[str],
+    ) -> None:
+        self.operators, self.rules, self.positions, self.cashbook = operators, rules, positions, cashbook
+        self.trades, self.rejections, self.accounts = trades, rejections, accounts
+        self.pool_party, self.pool_row, self.csp_account = pool
+        self.representation = representation
+        self.interventions = InterventionLog([])
+
+    def clear(
+        self,
+        now: int,
+        needs: Sequence[tuple[GridOperator, Needs]],
+        placed: PlacedOrders,
+        counter: RedispatchOrders | None,
+    ) -> RoundResult | None:
+        """Clear one round; None when nothing was taken."""
+        if counter is None:
+            return None
+        book = join(placed.orders, counter, self.pool_row)
+        needed_mw, branches, sign, owner = self._needed(needs)
+        effectivity = self._effectivity(placed, counter.n_orders, branches, sign, owner)
+        headroom = np.where(needed_mw > 0.0, 0.0, np.inf)
+        clearing = redispatch.clear(
+            book, needed_relief_mw=needed_mw, effectivity=effectivity, headroom_mw=headroom, rules=self.rules
+        )
+        for refused in clearing.rejections:
+            who = self.positions.parties[int(book.csp[refused.row])]
+            self.rejections.add(now, "redispatch", who, refused.rule)
+        if not clearing.accepted_mw.any():
+            return None
+        first = needs[0][1].first
+        self._book(now, first, book, clearing, owner)
+        self._note(first, clearing, branches)
+        return self._result(placed, clearing)
+
+    def _needed(
+        self, needs: Sequence[tuple[GridOperator, Needs]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[GridOperator]]:
+        """Elements by direction: one row for each element and sign that is needed in any period."""
+        rows, branch, sign, owner = [], [], [], []
+        for operator, need in needs:
+            for k, b in enumerate(need.branches.tolist()):
+                for s in (1, -1):
+                    wanted = np.where(need.sign[k] == s, need.needed_kw[k], 0.0) / 1000.0
+                    if (wanted > 1e-4).any():
+                        rows.append(wanted)
+                        branch.append(b)
+                        sign.append(s)
+                        owner.append(operator)
+        n = needs[0][1].needed_kw.shape[1]
+        return np.array(rows).reshape(-1, n), np.array(branch, int), np.array(sign, int), owner
+
+    def _effectivity(
+        self,
+        placed: PlacedOrders,
+        n_counter: int,
+        branches: np.ndarray,
+        sign: np.ndarray,
+        owner: list[GridOperator],
+    ) -> np.ndarray:
+        """Weighted mean over the members of each order; nothing outside reaches these wires."""
+        factors = np.zeros((placed.orders.n_orders + n_counter, len(branches)))
+        for e, (branch, operator) in enumerate(zip(branches.tolist(), owner, strict=True)):
+            of_node = operator.effectivity()[:, branch] * sign[e]
+            for row, (members, weight) in enumerate(zip(placed.members, placed.weight_kw, strict=True)):
+                at = of_node[operator.node_of_connection[members]]
+                factors[row, e] = np.sum(at * weight) / np.sum(weight)
+        return factors
+
+    def _book(
+        self,
+        now: int,
+        first: int,
+        book: RedispatchOrders,
+        clearing: redispatch.RedispatchClearing,
+        owner: list[GridOperator],
+    ) -> None:
+        """Money to every order's owner from the operators, energy to the positions of both sides."""
+        settled = redispatch.settle(clearing)
+        relief = np.maximum(clearing.relief_mw, 0.0)
+        total = np.maximum(relief.sum(axis=0), 1e-12)
+        names = self.positions.parties
+        for row, k in np.argwhere(clearing.accepted_mw > 0.0).tolist():
+            period, party = first + k, int(book.csp[row])
+            mwh = float(settled.position_mwh[row, k]) * self.representation
+            self.positions.bought_mwh["redispatch"][party, period] += mwh
+            account = self.csp_account if party == self.pool_row else self.accounts[party]
+            for e, operator in enumerate(owner):
+                eur = float(settled.receipt_eur[row, k] * relief[e, k] / total[k])
+                self.cashbook.pay_national(period, operator.account, account, eur * self.representation, "redispatch")
+            mw, price = float(clearing.accepted_mw[row, k]), float(clearing.price_eur_per_mwh[row])
+            pair = (owner[0].party, names[party]) if clearing.is_buy[row] else (names[party], owner[0].party)
+            self.trades.add("redispatch", now, period, *pair, mw, price)
+
+    def _note(self, first: int, clearing: redispatch.RedispatchClearing, branches: np.ndarray) -> None:
+        relief = np.maximum(clearing.relief_mw, 0.0)
+        share = relief / np.maximum(relief.sum(axis=0), 1e-12)
+        for e, k in np.argwhere(relief > 1e-6).tolist():
+            cost = float(clearing.spread_cost_per_period_eur[k] * share[e, k])
+            row = (first + k, "redispatch", "market", int(branches[e]), float(relief[e, k]), cost)
+            self.interventions.rows.append(row)
+
+    def _result(self, placed: PlacedOrders, clearing: redispatch.RedispatchClearing) -> RoundResult:
+        signed = clearing.signed_mw[: placed.orders.n_orders]
+        rows = np.unique(np.concatenate(placed.members))
+        change = np.zeros((len(rows), signed.shape[1]))
+        for order, (members, weight) in enumerate(zip(placed.members, placed.weight_kw, strict=True)):
+            part = 1000.0 * signed[order][None, :] * (weight / np.sum(weight))[:, None]
+            change[np.searchsorted(rows, members)] += part
+        return RoundResult(rows, change, signed.sum(axis=0), clearing.relief_mw)

@@ -1,0 +1,385 @@
+"""Aggregator: steers the cars of its pool and sells their flexibility, on what reached it and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.fleet.strategies import STRATEGIES
+from agents.fleet.tables import SEGMENTS, ChargingPoints
+from agents.fleet.view import Signal
+from agents.links import Links
+from agents.messages import (
+    AbsoluteSignalViaCsp,
+    ActivationNotice,
+    BalancingOffer,
+    CapacityCallNotice,
+    ChargeRates,
+    ChargingPreference,
+    CongestionOffer,
+    ContractPrice,
+    FleetSchedule,
+    FlexibilityUsedToBsp,
+    FlexibilityUsedToCsp,
+    OemData,
+    PoolForecast,
+    PriceEffectToAggregator,
+    PublishedBalance,
+    RedispatchNotice,
+    ReserveNotice,
+    ReserveOffer,
+    SessionOffer,
+    SmartChargingSignal,
+)
+from agents.role import Role
+from agents.roles.beliefs import Beliefs, view_of
+from agents.roles.group_limits import GroupLimits
+
+AHEAD = 192
+"""Periods that a plan looks ahead."""
+ARRIVAL_PERIODS = 16.0
+"""Time in which about two thirds of the cars that will matter have arrived, periods."""
+FLEXIBLE_SHARE = 0.6
+"""Share of the usual power that could run at another time (most stays are far longer than the charging they need)."""
+SURE_SHARE = 0.7
+"""Share of the planned power that is offered for balancing: cars leave early and cars taper."""
+SHIFT_EUR_PER_MWH = 60.0
+"""What the aggregator asks above the energy price for moving a driver's charging."""
+AVOID_EUR_PER_KWH = 0.5
+"""Price put on limited periods so that plans go around them."""
+DAILY_KWH = {"home": 7.0, "public_ac": 17.0, "work": 8.0, "depot": 35.0, "shared": 15.0, "dc": 150.0}
+"""Energy a day per charging point before anything was measured."""
+HOUR_SHAPE_2025 = np.array(
+    [88, 83, 80, 78, 78, 83, 96, 110, 110, 91, 71, 57, 47, 42, 45, 58, 74, 98, 119, 131, 128, 115, 104, 93]
+)
+"""Mean Dutch day-ahead price by hour in 2025, EUR/MWh (market-rules section 8): what is expected before prices come."""
+
+
+class Aggregator(Role):
+    """Aggregator of all charging points whose drivers take part.
+
+    Parameters
+    ----------
+    points : ChargingPoints
+        Contracted points: segment, connection, rating (data items "location" and "CP capacity").
+    strategy : mapping
+        Name of the charging strategy by segment.
+    takes_part : bool array, shape (n_points,)
+        Points in the contract.
+    n_sessions, n_periods : int
+        Sizes of the run.
+    local_hour : float array, shape (n_periods,)
+        The clock.
+    representation : int
+        National EVs per simulated one, for what is sold nationally.
+    """
+
+    role: ClassVar[str] = "aggregator"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        points: ChargingPoints,
+        strategy: Mapping[str, str],
+        takes_part: np.ndarray,
+        n_sessions: int,
+        local_hour: np.ndarray,
+        representation: int,
+    ) -> None:
+        super().__init__(model, party, links)
+        self.points, self.takes_part, self.representation = points, takes_part, representation
+        self.n_periods = len(local_hour)
+        self._strategy_of_segment = [strategy.get(name, "uncontrolled") for name in SEGMENTS]
+        self.believed = Beliefs.nothing(n_sessions)
+        self.session_at = np.full(len(points.rows), -1, dtype=np.int64)
+        self._dirty = np.zeros(len(points.rows), dtype=bool)
+        end = self.n_periods + AHEAD
+        self.plan_kw = np.zeros((len(points.rows), end), dtype=np.float32)
+        hour = np.concatenate([local_hour, local_hour[-96:], local_hour[-96:]])[:end].astype(np.int64)
+        expected = HOUR_SHAPE_2025[hour] / 1000.0
+        self.price_eur_per_kwh = (expected + 0.1116) * 1.21
+        self.feed_in_eur_per_kwh = expected.copy()
+        self.limits = GroupLimits(points.connection_row, self.n_periods)
+        self.activation_mw, self.fcr_mw = np.zeros(end), np.zeros(end)
+        self.redispatched_mw = np.zeros(end)
+        self._absolute_share, self._absolute_period = np.ones(len(points.rows)), -1
+        self._offer: CongestionOffer | None = None
+        self._heard_balance = -10
+        self.usual_mw = usual_profile_mw(points)
+        self.baseline_mw = 0.0
+        self.saving_eur = 0.0
+
+    # --- what reaches it ---------------------------------------------------------------------------------------------
+
+    def hear(self, period: int) -> None:
+        """Take in everything that links delivered."""
+        self._hear_sessions()
+        self._hear_battery_data()
+        for price in self.knowledge.take(ContractPrice):
+            span = slice(price.first_period, price.first_period + len(price.price_eur_per_kwh))
+            self.price_eur_per_kwh[span] = price.price_eur_per_kwh
+            self.feed_in_eur_per_kwh[span] = price.feed_in_eur_per_kwh
+            self._dirty |= self.session_at >= 0
+        self._hear_grid(period)
+        for told in self.knowledge.take(PriceEffectToAggregator):
+            self.saving_eur += float(np.sum(told.saving_eur))
+        for reserve in self.knowledge.take(ReserveNotice):
+            span = slice(reserve.first_period, reserve.first_period + len(reserve.fcr_mw))
+            self.fcr_mw[span] = np.maximum(self.fcr_mw[span], reserve.fcr_mw)
+        for published in self.knowledge.take(PublishedBalance):
+            self._heard_balance = published.period
+
+    def _hear_sessions(self) -> None:
+        b = self.believed
+        for new in self.knowledge.take(SessionOffer):
+            rows = new.session_row
+            for name in ("cp_row", "arrival_min", "max_kw", "min_kw", "max_discharge_kw", "soc_kwh", "capacity_kwh"):
+                told = getattr(new, name)
+                getattr(b, name)[rows] = told
+            b.desired_kwh[rows] = new.desired_kwh
+            b.departure_min[rows] = np.where(np.isnan(new.departure_min), b.departure_min[rows], new.departure_min)
+            b.charge_now[rows] |= new.is_override
+            b.is_here[rows] = True
+            self.session_at[new.cp_row] = rows
+            self._dirty[new.cp_row] = True
+        for wish in self.knowledge.take(ChargingPreference):
+            b.departure_min[wish.session_row] = wish.departure_min
+            b.stated_kwh[wish.session_row] = wish.desired_kwh
+            b.charge_now[wish.session_row] |= wish.is_override
+        for tour in self.knowledge.take(FleetSchedule):
+            b.departure_min[tour.session_row] = tour.departure_min
+            b.desired_kwh[tour.session_row] = tour.desired_kwh
+
+    def _hear_battery_data(self) -> None:
+        b = self.believed
+        for oem in self.knowledge.take(OemData):
+            b.soc_kwh[oem.session_row], b.capacity_kwh[oem.session_row] = oem.soc_kwh, oem.capacity_kwh
+        for rates in self.knowledge.take(ChargeRates):
+            energy = np.zeros(len(self.points.rows))
+            energy[rates.cp_row] = rates.power_kw * 0.25
+            here = np.flatnonzero(self.session_at >= 0)
+            b.metered_kwh[self.session_at[here]] += energy[here]
+            gone = rates.ended_session_row
+            b.is_here[gone] = False
+            left = gone[self.session_at[b.cp_row[gone]] == gone] if len(gone) else gone
+            self.session_at[b.cp_row[left]] = -1
+
+    def _hear_grid(self, period: int) -> None:
+        """Turn what the grid asks for into limits of groups of points (AGG-3)."""
+        self.limits.forget(period)
+        for notice in self.knowledge.take(RedispatchNotice):
+            expected = self._prognosis_kw(notice.first_period, notice.change_kw.shape[1], notice.connection_row)
+            change = notice.change_kw.sum(axis=0)
+            self.redispatched_mw[notice.first_period : notice.first_period + len(change)] += change / 1000.0
+            limit = np.where(change < 0.0, np.maximum(expected + change, 0.0), np.inf)
+            self._limit(notice.first_period, notice.connection_row, limit)
+        for call in self.knowledge.take(CapacityCallNotice):
+            self._limit(call.first_period, call.connection_row, call.limit_kw)
+        for signal in self.knowledge.take(AbsoluteSignalViaCsp):
+            share = np.ones(int(max(self.points.connection_row.max(), signal.connection_row.max())) + 1)
+            share[signal.connection_row] = signal.limit_share
+            self._absolute_share, self._absolute_period = share[self.points.connection_row], signal.first_period
+
+    def _limit(self, first: int, connections: np.ndarray, limit_kw: np.ndarray) -> None:
+        concerned = self.limits.add(first, connections, limit_kw)
+        self._dirty[concerned] |= self.session_at[concerned] >= 0
+
+    def _prognosis_kw(self, first: int, n: int, connections: np.ndarray) -> np.ndarray:
+        """Demand prognosis that the pool gave for some connections, float[n]."""
+        if self._offer is None:
+            return np.full(n, np.inf)
+        rows = np.isin(self._offer.connection_row, connections)
+        at = np.clip(np.arange(first, first + n) - self._offer.first_period, 0, self._offer.prognosis_kw.shape[1] - 1)
+        return np.asarray(self._offer.prognosis_kw[rows][:, at].sum(axis=0))
+
+    # --- planning ----------------------------------------------------------------------------------------------------
+
+    def plan(self, period: int) -> None:
+        """Plan every session whose plan is missing or out of date, by its segment's strategy."""
+        cp = np.flatnonzero(self._dirty & (self.session_at >= 0))
+        self._dirty[:] = False
+        strategy = np.array(self._strategy_of_segment)[self.points.segment[cp]]
+        strategy = np.where(self.takes_part[cp], strategy, "uncontrolled")
+        for name in sorted(set(strategy.tolist())):
+            chosen = cp[strategy == name]
+            view = view_of(self.believed, self.points, self.session_at[chosen], period)
+            signal = self._signal(chosen, period)
+            power = STRATEGIES[name](view, signal)
+            self.plan_kw[chosen, period:] = 0.0
+            self.plan_kw[chosen, period : period + power.shape[1]] = power
+
+    def _signal(self, points: np.ndarray, period: int) -> Signal:
+        """Contract prices, dearer where the grid has no room."""
+        ahead = slice(period, period + AHEAD)
+        buy, sell = self.price_eur_per_kwh[ahead], self.feed_in_eur_per_kwh[ahead]
+        extra = (
+            None if self.limits.is_empty else self.limits.penalty_eur_per_kwh(period, AHEAD, points, AVOID_EUR_PER_KWH)
+        )
+        if extra is not None:
+            buy, sell = buy[None, :] + extra, sell[None, :] + extra
+        return Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=0.05)
+
+    # --- steering ----------------------------------------------------------------------------------------------------
+
+    def steer(self, period: int) -> None:
+        """Send this period's targets, with grid limits and balancing worked in (AGG-5)."""
+        here = np.flatnonzero(self.session_at >= 0)
+        target = self._overdue_charge_on(here, self.plan_kw[here, period].astype(np.float64), period)
+        high = self.believed.max_kw[self.session_at[here]]
+        target = np.minimum(target, high)
+        free = target
+        if not self.limits.is_empty:
+            target = self.limits.squeeze(period, here, target)
+        if self._absolute_period == period:
+            share = self._absolute_share[here]
+            target = np.where(share < 1.0, np.minimum(target, share * self.points.max_kw[here]), target)
+        self._dirty[here] |= target < free
+        self.baseline_mw = float(np.sum(target)) / 1000.0
+        target = self._activated(here, target, period)
+        self.send(SmartChargingSignal(here, target))
+
+    def _overdue_charge_on(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
+        """Cars that stayed longer than believed: nobody knows when they leave, so they charge on."""
+        rows = self.session_at[here]
+        leave = self.believed.departure_of(rows, self.points.segment[here])
+        idle = (leave <= period * 15.0) & (self.plan_kw[here, period] <= 0.0)
+        return np.where(idle, np.inf, target)
+
+    def _activated(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
+        """Take activated balancing power (up = less charging) from, or add it to, the cars that have room."""
+        wanted_kw = self.activation_mw[period] * 1000.0 / self.representation  # + = up, less charging
+        if wanted_kw == 0.0 or not len(here):
+            return target
+        high = self.believed.max_kw[self.session_at[here]]
+        room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
+        room = np.where(self.takes_part[here], room, 0.0)
+        share = min(1.0, abs(wanted_kw) / max(float(np.sum(room)), 1e-9))
+        self._dirty[here] |= room > 0
+        return target - np.sign(wanted_kw) * share * room
+
+    def remember(self, period: int, quarter: int) -> None:
+        """Learn from the day: the usual power of each quarter-hour drifts towards what the meters showed."""
+        measured = [m for m in (self.knowledge.newest(ChargeRates),) if m is not None]
+        if not measured:
+            return
+        now_mw = float(np.sum(measured[0].power_kw)) / 1000.0
+        seen = period >= 96
+        weight = 0.4 if seen else 0.7
+        self.usual_mw[quarter] += weight * (now_mw - self.usual_mw[quarter])
+
+    # --- offers ------------------------------------------------------------------------------------------------------
+
+    def forecast_pool(self, first: int, quarters: np.ndarray) -> None:
+        """Tell the BRP what the pool will use on a day, and what of it depends on the price (day-ahead)."""
+        usual = self.usual_mw[quarters] * self.representation
+        expected = self.price_eur_per_kwh[first : first + len(quarters)] / 1.21 * 1000.0 - 111.6
+        flexible = FLEXIBLE_SHARE * usual
+        self.send(PoolForecast(first, usual - flexible, flexible, np.round(expected + 25.0, 2)))
+
+    def update_forecast(self, period: int, quarters: np.ndarray) -> None:
+        """Tell the BRP the newest plan of the cars that are here and what is usual of those to come (intraday)."""
+        n = len(quarters)
+        here = self.plan_kw[:, period : period + n].sum(axis=0) / 1000.0
+        arriving = 1.0 - np.exp(-np.arange(1, n + 1) / ARRIVAL_PERIODS)
+        expected = here + arriving * np.maximum(self.usual_mw[quarters] - here, 0.0)
+        firm = expected * self.representation
+        self.send(PoolForecast(period, firm, np.zeros(n), np.zeros(n)))
+
+    def offer_against_congestion(self, first: int, quarters: np.ndarray) -> None:
+        """Tell the CSP connections, prognosis, room and price of a day (AGG-6, AGG-7, AGG-8)."""
+        n = int(self.points.connection_row.max()) + 1
+        rating = np.bincount(
+            self.points.connection_row, weights=np.where(self.takes_part, self.points.max_kw, 0.0), minlength=n
+        )
+        everyone = np.bincount(self.points.connection_row, weights=self.points.max_kw, minlength=n)
+        rows = np.flatnonzero(everyone)
+        use = self.usual_mw[quarters] * 1000.0 / np.sum(everyone)
+        prognosis = np.outer(everyone[rows], use)
+        energy = self._energy_price(first, len(quarters))
+        self._offer = CongestionOffer(
+            first,
+            rows,
+            prognosis,
+            FLEXIBLE_SHARE * np.outer(rating[rows], use),
+            0.05 * np.repeat(rating[rows][:, None], len(quarters), axis=1),
+            np.round(energy + SHIFT_EUR_PER_MWH, 2),
+            np.round(energy - SHIFT_EUR_PER_MWH, 2),
+        )
+        self.send(self._offer)
+
+    def _energy_price(self, first: int, n: int) -> np.ndarray:
+        """Bare energy price in the contract price, EUR/MWh."""
+        return self.price_eur_per_kwh[first : first + n] * 1000.0 / 1.21 - 111.6
+
+    def offer_reserves(self, first: int, quarters: np.ndarray) -> None:
+        """Tell the BSP what the pool could hold ready on a day, from its usual use (AGG-9, AGG-10)."""
+        usual = SURE_SHARE * FLEXIBLE_SHARE * self.usual_mw[quarters] * self.representation
+        rows = np.unique(self.points.connection_row[self.takes_part])
+        self.send(ReserveOffer(first, rows, usual, usual))
+
+    def offer_balancing(self, first: int, n: int) -> None:
+        """Tell the BSP connections, room and price of the coming periods (AGG-9, AGG-10)."""
+        here = np.flatnonzero((self.session_at >= 0) & self.takes_part)
+        plan = self.plan_kw[here, first : first + n].astype(np.float64)
+        high = self.believed.max_kw[self.session_at[here]][:, None]
+        stays = self.believed.departure_of(self.session_at[here], self.points.segment[here])[:, None]
+        is_staying = stays > 15.0 * (np.arange(first, first + n) + 8)
+        scale = SURE_SHARE * self.representation / 1000.0
+        up = scale * np.sum(np.where(is_staying, np.maximum(plan, 0.0), 0.0), axis=0)
+        needs = self.believed.need_of(self.session_at[here])[:, None] > 0.25 * high
+        room = np.where(is_staying & needs, np.maximum(high - np.maximum(plan, 0.0), 0.0), 0.0)
+        down = 0.5 * scale * np.sum(room, axis=0)
+        price = self._energy_price(first, n)
+        rows = np.unique(self.points.connection_row[here])
+        self.send(
+            BalancingOffer(first, rows, up, down, np.round(price + SHIFT_EUR_PER_MWH, 2), np.round(price - 40.0, 2))
+        )
+
+    def passive_range_mw(self, period: int, share: float) -> tuple[float, float]:
+        """How far the part of the pool on a pass-through contract moves by itself, MW up and down.
+
+        Nobody reacts to a signal that did not arrive.
+        """
+        if share <= 0.0 or self._heard_balance < period - 3:
+            return 0.0, 0.0
+        here = np.flatnonzero((self.session_at >= 0) & self.takes_part)
+        plan = np.maximum(self.plan_kw[here, period], 0.0)
+        high = self.believed.max_kw[self.session_at[here]]
+        scale = share * SURE_SHARE * self.representation / 1000.0
+        return scale * float(np.sum(plan)), 0.5 * scale * float(np.sum(np.maximum(high - plan, 0.0)))
+
+    def react(self, period: int, power_mw: float) -> None:
+        """Move by itself: passive balancing and the droop of FCR, + = up."""
+        self.activation_mw[period] += power_mw
+
+    def hear_activations(self) -> None:
+        """Take in activations from the BSP."""
+        for notice in self.knowledge.take(ActivationNotice):
+            self.activation_mw[notice.period] += notice.power_mw
+
+    def report_use(self, period: int) -> None:
+        """Tell BSP and CSP the flexibility really used, as its own meters show it (AGG-11)."""
+        rates = self.knowledge.newest(ChargeRates)
+        metered_mw = 0.0 if rates is None else float(np.sum(rates.power_kw)) / 1000.0
+        used = (self.baseline_mw - metered_mw) * self.representation if self.activation_mw[period] else 0.0
+        self.send(FlexibilityUsedToBsp(period, used))
+        self.send(FlexibilityUsedToCsp(period, float(self.redispatched_mw[period])))
+
+
+def usual_profile_mw(points: ChargingPoints) -> np.ndarray:
+    """What the pool is expected to use in each quarter of a day before anything was measured, float64[96].
+
+    Public averages per point and day (calibration: about 1.7 sessions of 12 kWh at public points, 7 kWh a day at
+    home), two thirds at night where smart strategies put them.
+    """
+    kwh_a_day = np.array([DAILY_KWH[name] for name in SEGMENTS])[points.segment]
+    hour = np.arange(96) / 4.0
+    night = np.where((hour < 6.0) | (hour >= 22.0), 1.0, 0.0)
+    evening = np.exp(-0.5 * ((hour - 19.0) / 2.5) ** 2)
+    shape = 0.65 * night / night.sum() + 0.35 * evening / evening.sum()
+    return np.asarray(np.sum(kwh_a_day) / 1000.0 * shape / 0.25)

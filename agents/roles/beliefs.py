@@ -1,0 +1,97 @@
+"""What an aggregator believes of the sessions in its pool, and how that looks to a charging strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.fleet.tables import SEGMENTS, ChargingPoints
+from agents.fleet.view import SessionView
+
+EFFICIENCY = 0.88
+"""Charging efficiency that the aggregator assumes of a car it knows nothing about (calibration, physics)."""
+UNKNOWN_NEED_KWH = 30.0
+"""Energy that a car is kept ready for when nobody says what it needs: dear, because data is missing (report 7.1)."""
+TYPICAL_STAY_H = {"home": 10.0, "public_ac": 3.0, "work": 7.0, "depot": 8.0, "shared": 2.0, "dc": 0.5}
+"""Stay assumed of drivers who state nothing, hours; short, because a wrong guess leaves a car empty."""
+RESERVE_SHARE = 0.3
+"""Charge below which a car does not deliver."""
+
+
+@dataclass
+class Beliefs:
+    """What the aggregator believes of each session; NaN where nobody told it."""
+
+    cp_row: np.ndarray
+    arrival_min: np.ndarray
+    departure_min: np.ndarray
+    max_kw: np.ndarray
+    min_kw: np.ndarray
+    max_discharge_kw: np.ndarray
+    soc_kwh: np.ndarray
+    capacity_kwh: np.ndarray
+    desired_kwh: np.ndarray
+    stated_kwh: np.ndarray
+    metered_kwh: np.ndarray
+    charge_now: np.ndarray
+    is_here: np.ndarray
+
+    @classmethod
+    def nothing(cls, n: int) -> Beliefs:
+        """No session known."""
+        nan = {k: np.full(n, np.nan) for k in cls.__dataclass_fields__}
+        nan |= {"cp_row": np.full(n, -1), "metered_kwh": np.zeros(n)}
+        nan |= {k: np.zeros(n, dtype=bool) for k in ("charge_now", "is_here")}
+        return cls(**nan)
+
+    def departure_of(self, rows: np.ndarray, segment: np.ndarray) -> np.ndarray:
+        """Believed departure, minutes: what was told, else a typical stay."""
+        stay_min = 60.0 * np.array([TYPICAL_STAY_H[name] for name in SEGMENTS])[segment]
+        told = self.departure_min[rows]
+        return np.where(np.isnan(told), self.arrival_min[rows] + stay_min, told)
+
+    def need_of(self, rows: np.ndarray) -> np.ndarray:
+        """Energy believed to be still needed in the battery, kWh: by the battery, else as stated, else unknown."""
+        received = self.metered_kwh[rows] * EFFICIENCY
+        by_battery = self.desired_kwh[rows] - self.soc_kwh[rows] - received
+        stated = self.stated_kwh[rows] - received
+        need = np.where(np.isnan(by_battery), stated, by_battery)
+        need = np.where(np.isnan(need), UNKNOWN_NEED_KWH - received, need)
+        return np.clip(need, 0.0, np.where(np.isnan(self.capacity_kwh[rows]), 100.0, self.capacity_kwh[rows]))
+
+
+def view_of(believed: Beliefs, points: ChargingPoints, rows: np.ndarray, period: int) -> SessionView:
+    """Sessions as a strategy may see them at the start of a period.
+
+    A car may only be asked to deliver when its state of charge, capacity and departure are known: table 7.1 gives
+    them importance 1 for V2G.
+    """
+    b, now = believed, period * 15.0
+    cp = b.cp_row[rows]
+    leave = np.maximum(b.departure_of(rows, points.segment[cp]), now + 15.0)
+    need = b.need_of(rows)
+    has_soc = ~np.isnan(b.soc_kwh[rows])
+    energy = np.where(has_soc, b.soc_kwh[rows] + b.metered_kwh[rows] * EFFICIENCY, 20.0)
+    knows_all = has_soc & ~np.isnan(b.capacity_kwh[rows]) & ~np.isnan(b.departure_min[rows])
+    top = np.where(knows_all & ~np.isnan(b.desired_kwh[rows]), b.desired_kwh[rows], energy + need)
+    periods = (leave - now) / 15.0
+    last = np.ceil(periods)
+    return SessionView.of(
+        len(rows),
+        session_row=rows,
+        cp_row=cp,
+        energy_now_kwh=energy,
+        energy_needed_kwh=need,
+        capacity_kwh=np.maximum(top, energy),
+        reserve_kwh=RESERVE_SHARE * np.nan_to_num(b.capacity_kwh[rows], nan=0.0),
+        max_kw=b.max_kw[rows],
+        min_kw=b.min_kw[rows],
+        max_discharge_kw=np.where(knows_all, b.max_discharge_kw[rows], 0.0),
+        efficiency=EFFICIENCY,
+        discharge_efficiency=EFFICIENCY,
+        departure_period=last,
+        last_share=periods - (last - 1.0),
+        must_charge=b.charge_now[rows],
+        site=points.site[cp],
+    )

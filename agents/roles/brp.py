@@ -1,0 +1,167 @@
+"""BRP: carries a portfolio's position from the forward market to the last intraday gate, and pays for the rest."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.exchange import Exchange
+from agents.links import Links
+from agents.messages import BalanceDelta, ConnectionForecast, PoolForecast, PriceToSupplier
+from agents.role import Role
+from agents.world.forecast import ForecastSource
+from markets.day_ahead import CurveOrders
+from markets.intraday import Order
+
+HEDGE_SHARE = 0.4
+"""Part of the expected mean load that is bought ahead (assumption)."""
+MEAN_PRICE_EUR_PER_MWH = 86.6
+"""Mean Dutch day-ahead price of 2025 (market-rules section 8): what a buyer expects of a year."""
+URGENCY_EUR_PER_MWH = {"ida1": 25.0, "ida2": 40.0, "ida3": 60.0, "continuous": 100.0}
+"""How far beyond the day-ahead price a party goes to close its position rather than be settled at the imbalance price
+(assumption; the standard deviation of shortage minus day-ahead was about 150 EUR/MWh in December 2023)."""
+STEP_MW = 0.1
+
+
+class BRP(Role):
+    """Balance responsible party of consumers.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        Where it trades.
+    base : ForecastSource
+        Forecast of its customers' consumption without the pool, national MW.
+    has_pool : bool
+        An aggregator's pool belongs to the portfolio.
+    local_hour : float array, shape (n_periods,)
+        The clock.
+    """
+
+    role: ClassVar[str] = "brp"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        exchange: Exchange,
+        base: ForecastSource,
+        local_hour: np.ndarray,
+        *,
+        has_pool: bool,
+    ) -> None:
+        super().__init__(model, party, links)
+        n = len(local_hour)
+        self.exchange, self.base, self.has_pool = exchange, base, has_pool
+        self.row = exchange.positions.row(party)
+        self._is_peak = (local_hour >= 8.0) & (local_hour < 20.0)
+        self.pool_mw, self._pool_flexible_mw, self._pool_limit = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._pool_known = np.zeros(n, dtype=bool)
+        self._pool_seen_mw = np.zeros(96)
+        self._quarter = (local_hour * 4.0).astype(np.int64) % 96
+        self.nominated_mwh = np.full(n, np.nan)
+        self.regulation_state: dict[int, int] = {}
+
+    # --- what it knows -----------------------------------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Take in the pool's plans and the published balance delta."""
+        for plan in self.knowledge.take(PoolForecast):
+            if self.has_pool:
+                n = min(len(plan.firm_mw), len(self.pool_mw) - plan.first_period)
+                span = slice(plan.first_period, plan.first_period + n)
+                self.pool_mw[span] = plan.firm_mw[:n] + plan.flexible_mw[:n]
+                self._pool_flexible_mw[span] = plan.flexible_mw[:n]
+                self._pool_limit[span] = plan.limit_eur_per_mwh[:n]
+                self._pool_known[span] = True
+        for published in self.knowledge.take(BalanceDelta):
+            self.regulation_state[published.period] = published.regulation_state
+
+    def note_pool_metered(self, period: int, pool_mw: float) -> None:
+        """Remember what the pool's meters showed: all there is to go by when the aggregator says nothing."""
+        quarter = self._quarter[period]
+        self._pool_seen_mw[quarter] += 0.5 * (pool_mw - self._pool_seen_mw[quarter])
+
+    def expected_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+        """Expected consumption of the whole portfolio."""
+        load = self.base.issued_at(now, periods)
+        if not self.has_pool:
+            return load
+        unknown = self._pool_seen_mw[self._quarter[periods]]
+        return load + np.where(self._pool_known[periods], self.pool_mw[periods], unknown)
+
+    # --- trade -------------------------------------------------------------------------------------------------------
+
+    def forward_orders(self, periods: np.ndarray) -> CurveOrders:
+        """Buy part of the expected base load (MTU 0) and of what peak hours take more (MTU 1)."""
+        expected = self.expected_mw(int(periods[0]) - 96, periods)
+        base = float(np.mean(expected[~self._is_peak])) if (~self._is_peak).any() else float(np.mean(expected))
+        peak = max(float(np.mean(expected[self._is_peak])) - base, 0.0) if self._is_peak.any() else 0.0
+        volume = np.floor(HEDGE_SHARE * np.array([base, peak]) / STEP_MW) * STEP_MW
+        limit = np.array([1.05, 1.25]) * MEAN_PRICE_EUR_PER_MWH
+        row, mtu = np.full(2, self.row), np.arange(2)
+        return CurveOrders(row, np.ones(2, bool), mtu, np.maximum(volume, 0.0), np.round(limit, 2))
+
+    def bid_day_ahead(self, now: int, periods: np.ndarray, per_mtu: int) -> CurveOrders:
+        """Buy the expected need that is not bought yet; what the pool can move is bid with its limit price."""
+        expected = self.expected_mw(now, periods)
+        held = self.exchange.positions.total_mwh(self.party, periods) / 0.25
+        flexible = np.where(self._pool_known[periods], self._pool_flexible_mw[periods], 0.0)
+        need, flexible, limit = (
+            v.reshape(-1, per_mtu).mean(axis=1)
+            for v in (expected - held - flexible, flexible, self._pool_limit[periods])
+        )
+        cap = self.exchange.regulation.day_ahead_price_max_eur_per_mwh
+        floor = self.exchange.regulation.day_ahead_price_min_eur_per_mwh
+        mtu = np.arange(len(need))
+        firm = CurveOrders(
+            np.full(len(mtu), self.row), need >= 0, mtu, _on_step(np.abs(need)), np.where(need >= 0, cap, floor)
+        )
+        price = np.round(np.clip(limit, floor, cap), 2)
+        movable = CurveOrders(np.full(len(mtu), self.row), np.ones(len(mtu), bool), mtu, _on_step(flexible), price)
+        return CurveOrders.concatenate([firm, movable])
+
+    def close_gap(self, market: str, now: int, periods: np.ndarray) -> CurveOrders:
+        """Orders of an intraday auction that bring the position to the newest forecast."""
+        gap = self._gap_mw(now, periods)
+        mtu = np.arange(len(periods))
+        return CurveOrders(
+            np.full(len(mtu), self.row), gap >= 0, mtu, _on_step(np.abs(gap)), self._limit(market, periods, gap)
+        )
+
+    def trade_continuously(self, now: int, period: int) -> float:
+        """Take from the order book of one product what closes the position; returns MW bought."""
+        periods = np.array([period])
+        gap = float(_on_step(np.abs(self._gap_mw(now, periods)))[0] * np.sign(self._gap_mw(now, periods)[0]))
+        if gap == 0.0:
+            return 0.0
+        limit = float(self._limit("continuous", periods, np.array([gap]))[0])
+        return self.exchange.trade(now, period, Order(self.row, gap > 0, abs(gap), limit, kind="ioc"))
+
+    def _gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+        held = self.exchange.positions.total_mwh(self.party, periods) / 0.25
+        return np.asarray(self.expected_mw(now, periods) - held)
+
+    def _limit(self, market: str, periods: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        urgency = URGENCY_EUR_PER_MWH[market]
+        price = self.exchange.day_ahead_eur_per_mwh[periods]
+        return np.round(price + np.where(gap >= 0, urgency, -urgency), 2)
+
+    # --- what it tells -----------------------------------------------------------------------------------------------
+
+    def nominate(self, periods: np.ndarray) -> None:
+        """Hand the programme of a day in: what is held after the day-ahead auction."""
+        self.nominated_mwh[periods] = self.exchange.positions.total_mwh(self.party, periods)
+
+    def publish(self, first: int, price_eur_per_mwh: np.ndarray, periods: np.ndarray) -> None:
+        """Tell the supplier the price and the aggregator what its connections are expected to use (BRP-1, BRP-2)."""
+        self.send(PriceToSupplier(first, price_eur_per_mwh.copy()))
+        self.send(ConnectionForecast(first, self.pool_mw[periods].copy()))
+
+
+def _on_step(mw: np.ndarray) -> np.ndarray:
+    """Round to the volume step of the exchange."""
+    return np.round(np.round(mw / STEP_MW) * STEP_MW, 1)

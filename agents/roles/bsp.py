@@ -1,0 +1,148 @@
+"""BSP: brings the pool's flexibility to the balancing markets, within what it is prequalified for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.links import Links
+from agents.messages import (
+    Activation,
+    ActivationNotice,
+    BalancingOffer,
+    BalancingOfferToTso,
+    FlexibilityUsedToBsp,
+    FlexibilityUsedToTso,
+    ReserveAward,
+    ReserveNotice,
+    ReserveOffer,
+)
+from agents.role import Role
+from markets.balancing import CapacityBids, EnergyBids, PoolRules, prequalify
+
+FCR_EUR_PER_MW_H, AFRR_EUR_PER_MW_H = 6.0, 7.0
+"""What the pool asks for keeping a megawatt ready: little beyond the drivers' patience (assumption)."""
+RAMP_SHARE_PER_MIN = 1.0
+"""Chargers follow within a minute."""
+POOL_OBJECT = 9_000_000
+"""Number of the pool as a steered object in balancing bids."""
+
+
+class BSP(Role):
+    """Balancing service provider of one pool.
+
+    Parameters
+    ----------
+    row : int
+        Number of the party as an owner of bids.
+    rating_mw : float
+        Rated power of the pool, national size.
+    rules : PoolRules
+        Prequalification.
+    step_mw : float
+        Smallest bid and its step.
+    n_periods : int
+        Length of the run.
+    """
+
+    role: ClassVar[str] = "bsp"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        row: int,
+        rating_mw: float,
+        rules: PoolRules,
+        step_mw: float,
+        n_periods: int,
+    ) -> None:
+        super().__init__(model, party, links)
+        self.row, self.step_mw = row, step_mw
+        groups = np.minimum(np.full(max(1, int(np.ceil(rating_mw / rules.group_max_mw))), rating_mw), 150.0)
+        groups *= rating_mw / max(float(np.sum(groups)), 1e-9)
+        self.prequalification = prequalify(groups, rules)
+        self.up_mw, self.down_mw = np.zeros(n_periods), np.zeros(n_periods)
+        self.up_price, self.down_price = np.zeros(n_periods), np.zeros(n_periods)
+        self.fcr_mw = np.zeros(n_periods)
+        self.used_mw = np.zeros(n_periods)
+
+    @property
+    def prequalified_mw(self) -> float:
+        """Power it may bid in each direction."""
+        return self.prequalification.prequalified_mw
+
+    def hear(self) -> None:
+        """Take in what the pool offers and pass it on to the operator (BSP-1, BSP-2)."""
+        for offer in self.knowledge.take(BalancingOffer):
+            n = min(len(offer.up_mw), len(self.up_mw) - offer.first_period)
+            span = slice(offer.first_period, offer.first_period + n)
+            self.up_mw[span], self.down_mw[span] = offer.up_mw[:n], offer.down_mw[:n]
+            self.up_price[span], self.down_price[span] = offer.up_eur_per_mwh[:n], offer.down_eur_per_mwh[:n]
+            self.send(
+                BalancingOfferToTso(offer.first_period, offer.connection_row, offer.up_mw.copy(), offer.down_mw.copy())
+            )
+
+    # --- capacity ----------------------------------------------------------------------------------------------------
+
+    def capacity_bids(self, products: tuple[int, ...], blocks: np.ndarray) -> CapacityBids | None:
+        """Offer in each block the least that the pool can hold ready throughout, in whole steps.
+
+        Parameters
+        ----------
+        products : tuple of int
+            ``(0,)`` for FCR (a third of the room, since it must serve both directions), ``(1, -1)`` for aFRR.
+        blocks : int array, shape (n_periods of the day,)
+            Block of every period.
+        """
+        offer = self.knowledge.newest(ReserveOffer)
+        if offer is None or self.prequalified_mw <= 0.0:
+            return None
+        rows = []
+        for block in np.unique(blocks):
+            inside = blocks == block
+            low = {1: float(offer.up_mw[inside].min()), -1: float(offer.down_mw[inside].min())}
+            low[0] = min(low.values())
+            for product in products:
+                share, price = (0.33, FCR_EUR_PER_MW_H) if product == 0 else (0.5, AFRR_EUR_PER_MW_H)
+                mw = np.floor(min(share * low[product], self.prequalified_mw) / self.step_mw + 1e-9) * self.step_mw
+                if mw > 0.0:
+                    rows.append((int(block), product, round(float(mw), 3), price))
+        if not rows:
+            return None
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        return CapacityBids(self.row, columns[0], columns[2], np.round(columns[3] * 4.0, 2), columns[1])
+
+    def take_awards(self) -> None:
+        """Tell the aggregator what it must keep ready."""
+        for award in self.knowledge.take(ReserveAward):
+            span = slice(award.first_period, award.first_period + len(award.fcr_mw))
+            self.fcr_mw[span] = np.maximum(self.fcr_mw[span], award.fcr_mw)
+            self.send(ReserveNotice(award.first_period, award.fcr_mw, award.up_mw, award.down_mw))
+
+    # --- energy ------------------------------------------------------------------------------------------------------
+
+    def energy_bids(self, period: int) -> EnergyBids | None:
+        """Bid what is left after FCR in whole steps, up and down."""
+        room = np.array([self.up_mw[period], self.down_mw[period]]) - self.fcr_mw[period]
+        mw = np.floor(np.clip(room, 0.0, self.prequalified_mw) / self.step_mw + 1e-9) * self.step_mw
+        keep = mw > 0.0
+        if not keep.any():
+            return None
+        price = np.array([self.up_price[period], self.down_price[period]])
+        signed = np.round(mw, 3) * np.array([1.0, -1.0])
+        return EnergyBids(self.row, signed[keep], price[keep], RAMP_SHARE_PER_MIN, POOL_OBJECT)
+
+    def pass_on_activation(self) -> None:
+        """Notify the aggregator of activations (BSP-4)."""
+        for call in self.knowledge.take(Activation):
+            self.send(ActivationNotice(call.period, call.power_mw))
+
+    def report(self) -> None:
+        """Tell the operator what was really delivered (BSP-3)."""
+        for used in self.knowledge.take(FlexibilityUsedToBsp):
+            self.used_mw[used.period] = used.power_mw
+            self.send(FlexibilityUsedToTso(used.period, used.power_mw))

@@ -1,0 +1,127 @@
+"""DSO: predicts congestion of its own wires, calls capacity limits, and as a last resort sends absolute signals."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.messages import (
+    AbsoluteSignal,
+    AbsoluteSignalDirect,
+    CapacityCall,
+    CongestionAnnouncement,
+    CongestionOfferToDso,
+    RedispatchOrder,
+)
+from agents.roles.grid_operator import GridOperator
+
+LIMIT_SHARE_OF_SIGNAL = 0.4
+"""What charging points may still draw under an absolute signal (net-aware charging in Eindhoven: 8.6 to 4 kW)."""
+RELEASE_SHARE = 0.9
+"""An absolute signal ends when the measured loading is below this share."""
+SURE = 0.8
+"""A capacity call costs money whether or not it was needed: the forecast must be this sure."""
+
+
+class DSO(GridOperator):
+    """Distribution system operator.
+
+    Parameters
+    ----------
+    threshold_share : float
+        Measured loading at which the absolute signal is sent.
+    path : str
+        ``direct``, ``via_csp`` or ``none``.
+    is_announced : bool
+        A direct signal is told to the CSP too.
+    """
+
+    role: ClassVar[str] = "dso"
+    offer = CongestionOfferToDso
+    announcement = CongestionAnnouncement
+    order = RedispatchOrder
+
+    def __init__(self, *args: Any, threshold_share: float, path: str, is_announced: bool) -> None:
+        super().__init__(*args)
+        self.threshold_share, self.path, self.is_announced = threshold_share, path, is_announced
+        self._under_signal: set[int] = set()
+        self.signals: list[tuple[int, int]] = []
+        self._last_offer: CongestionOfferToDso | None = None
+
+    def hear(self) -> None:
+        """Take in prognoses; the newest also says who could be limited."""
+        newest = self.knowledge.newest(CongestionOfferToDso)
+        if newest is not None:
+            self._last_offer = newest
+        super().hear()
+
+    def call_capacity(self, periods: np.ndarray, price_eur_per_mwh: float) -> list[tuple[int, int, float, float]]:
+        """Call capacity limits for a day where congestion is nearly sure.
+
+        Returns
+        -------
+        list of (period, branch, MW withheld, EUR owed)
+        """
+        offer = self._last_offer
+        if offer is None:
+            return []
+        known = self._prognosis_kw[periods].any()
+        if not known:
+            self._expect_like_before(periods)
+        needs = self.needs(periods, probability=1.0 - SURE)
+        called = []
+        factors = self.effectivity()
+        for k, branch in enumerate(needs.branches.tolist()):
+            inside = np.flatnonzero(factors[self.node_of_connection[offer.connection_row], branch] > 0.0)
+            less = np.where(needs.sign[k] > 0, needs.needed_kw[k], 0.0)
+            if not len(inside) or not (less > 0.1).any() or not self.linear.arrays.is_lv_branch[branch]:
+                continue
+            at = (self._quarter[periods] - self._quarter[offer.first_period]) % offer.prognosis_kw.shape[1]
+            expected = offer.prognosis_kw[inside][:, at].sum(axis=0)
+            room = offer.reducible_kw[inside][:, at].sum(axis=0)
+            withheld = np.minimum(less, room)
+            limit = np.where(withheld > 0.1, expected - withheld, np.inf)
+            if not np.isfinite(limit).any():
+                continue
+            self.send(CapacityCall(needs.first, offer.connection_row[inside], limit))
+            for i in np.flatnonzero(np.isfinite(limit)).tolist():
+                mw = float(withheld[i]) / 1000.0
+                called.append((needs.first + i, branch, mw, 0.25 * mw * price_eur_per_mwh))
+        if not known:
+            self._prognosis_kw[periods] = 0.0
+        return called
+
+    def _expect_like_before(self, periods: np.ndarray) -> None:
+        """Before a day's prognoses are in, expect those of the last day that has them, quarter by quarter."""
+        known = np.flatnonzero(self._has_prognosis[: int(periods[0])])
+        if not len(known):
+            return
+        newest = known[-min(len(known), 100) :]
+        by_quarter = dict(zip(self._quarter[newest].tolist(), newest.tolist(), strict=True))
+        for period in periods.tolist():
+            source = by_quarter.get(int(self._quarter[period]))
+            if source is not None:
+                self._prognosis_kw[period] = self._prognosis_kw[source]
+
+    def protect(self, period: int, loading_share: np.ndarray, connections_with_points: np.ndarray) -> None:
+        """Send the absolute signal for the next period where the loading crossed the threshold (DSO-2, DSO-3)."""
+        if self.path == "none":
+            return
+        loading = np.nan_to_num(loading_share, nan=0.0)
+        over = set(np.flatnonzero(self.is_own & (loading > self.threshold_share)).tolist())
+        kept = {b for b in self._under_signal if loading[b] > RELEASE_SHARE}
+        self._under_signal = over | kept
+        factors = self.effectivity()
+        limited: set[int] = set()
+        for branch in sorted(self._under_signal):
+            rows = connections_with_points[factors[self.node_of_connection[connections_with_points], branch] > 0.0]
+            limited.update(rows.tolist())
+            self.signals.append((period + 1, branch))
+        if limited:
+            rows = np.array(sorted(limited))
+            share = np.full(len(rows), LIMIT_SHARE_OF_SIGNAL)
+            if self.path == "direct":
+                self.send(AbsoluteSignalDirect(period + 1, rows, share))
+            if self.path == "via_csp" or self.is_announced:
+                self.send(AbsoluteSignal(period + 1, rows, share))

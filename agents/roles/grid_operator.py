@@ -1,0 +1,182 @@
+"""What DSO and TSO have in common: they measure their own network, predict congestion and announce it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import mesa
+import numpy as np
+
+from agents.links import Links
+from agents.messages import CongestionOfferToDso, CongestionOfferToTso, Message
+from agents.role import Role
+from grid.congestion import LoadingForecast, forecast_loading
+from grid.linear import LinearLayer
+
+FIRST_GUESS_ERROR_SHARE, LEARNED_ERROR_SHARE = 0.30, 0.15
+"""Standard error of a node's forecast before and after a day of measurements (assumption)."""
+ERROR_CORRELATION = 0.3
+"""Correlation of the errors of two nodes: weather and habits are common (assumption)."""
+FIRST_PHASE_FACTOR = 1.1
+"""Highest phase against the mean of phases before it was measured (assumption)."""
+
+
+@dataclass
+class AnnouncementLog:
+    """Announced congestion as columns, see table ``announcements``."""
+
+    announced_period: list[int] = field(default_factory=list)
+    period: list[int] = field(default_factory=list)
+    branch_index: list[int] = field(default_factory=list)
+    operator: list[str] = field(default_factory=list)
+    forecast_loading_share: list[float] = field(default_factory=list)
+    probability: list[float] = field(default_factory=list)
+    needed_mw: list[float] = field(default_factory=list)
+    direction: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Relief that one operator needs.
+
+    Attributes
+    ----------
+    first : int
+        First period.
+    branches : int array, shape (n,)
+        Congested elements.
+    needed_kw : float array, shape (n, n_periods)
+        Power above the limit.
+    sign : int array, shape (n, n_periods)
+        +1 where less consumption helps, -1 where more does.
+    """
+
+    first: int
+    branches: np.ndarray
+    needed_kw: np.ndarray
+    sign: np.ndarray
+
+
+class GridOperator(Role):
+    """Operator of some of the branches of a grid.
+
+    Parameters
+    ----------
+    linear : LinearLayer
+        Its model of the network.
+    is_own : bool array, shape (n_branches,)
+        Branches it operates.
+    node_of_connection : int array, shape (n_connections,)
+        Where every connection is.
+    standard_kw : float array, shape (n_periods, n_nodes)
+        Standard profile of every node without charging: all it knows before it has measured a day.
+    quarter : int array, shape (n_periods,)
+        Quarter of the day.
+    limit_share : float
+        Loading above which a forecast counts as congestion.
+    """
+
+    offer: ClassVar[type[CongestionOfferToDso] | type[CongestionOfferToTso]] = CongestionOfferToDso
+    announcement: ClassVar[type[Message]]
+    order: ClassVar[type[Message]]
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        linear: LinearLayer,
+        is_own: np.ndarray,
+        node_of_connection: np.ndarray,
+        standard_kw: np.ndarray,
+        quarter: np.ndarray,
+        limit_share: float,
+    ) -> None:
+        super().__init__(model, party, links)
+        self.linear, self.is_own, self.node_of_connection = linear, is_own, node_of_connection
+        self.limit_share = limit_share
+        self._standard_kw, self._quarter = standard_kw, quarter
+        n = len(standard_kw)
+        self._prognosis_kw = np.zeros((n, linear.arrays.n_nodes), dtype=np.float32)
+        self._has_prognosis = np.zeros(n, dtype=bool)
+        self._base_kw = np.full((96, linear.arrays.n_nodes), np.nan)
+        self.phase_factor = np.full(linear.arrays.n_branches, FIRST_PHASE_FACTOR)
+        self.log = AnnouncementLog()
+        factors = np.asarray(linear.incidence.T.todense())
+        outward = np.sign(factors.sum(axis=0))
+        self._effectivity = factors * np.where(outward == 0, 1.0, outward)
+
+    # --- monitoring and prediction (DSO-1, TSO-1) --------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Take in the demand prognoses of flexible connections."""
+        for told in self.knowledge.take(self.offer):
+            n = min(told.prognosis_kw.shape[1], len(self._prognosis_kw) - told.first_period)
+            span = slice(told.first_period, told.first_period + n)
+            self._prognosis_kw[span] = 0.0
+            nodes = self.node_of_connection[told.connection_row]
+            np.add.at(self._prognosis_kw[span].T, nodes, told.prognosis_kw[:, :n].astype(np.float32))
+            self._has_prognosis[span] = True
+
+    def monitor(self, period: int, node_kw: np.ndarray, loading_share: np.ndarray) -> None:
+        """Measure the own network: learn the usual load of every node, and how far phases differ."""
+        base = node_kw - self._prognosis_kw[period]
+        seen = self._base_kw[self._quarter[period]]
+        self._base_kw[self._quarter[period]] = np.where(np.isnan(seen), base, 0.5 * (seen + base))
+        expected = np.abs(self.linear.flow(node_kw)) / np.maximum(self.linear.arrays.rated_kva, 1e-9)
+        telling = (expected > 0.3) & np.isfinite(loading_share) & np.isfinite(self.linear.arrays.rated_kva)
+        ratio = np.clip(loading_share / np.maximum(expected, 1e-9), 0.8, 3.0)
+        self.phase_factor = np.where(telling, 0.95 * self.phase_factor + 0.05 * ratio, self.phase_factor)
+
+    def forecast(self, periods: np.ndarray) -> LoadingForecast:
+        """Expected loading of every branch with its spread, from prognoses and history."""
+        seen = self._base_kw[self._quarter[periods]]
+        is_new = np.isnan(seen)
+        mean = np.where(is_new, self._standard_kw[periods], seen) + self._prognosis_kw[periods]
+        sigma = np.where(is_new, FIRST_GUESS_ERROR_SHARE, LEARNED_ERROR_SHARE) * np.abs(mean) + 0.2
+        plain = forecast_loading(self.linear, mean, sigma, ERROR_CORRELATION)
+        return LoadingForecast(
+            plain.mean_share * self.phase_factor, plain.sigma_share * self.phase_factor, plain.rated_kva
+        )
+
+    def needs(self, periods: np.ndarray, probability: float = 0.5) -> Needs:
+        """Relief that is needed at a quantile of the forecast, own branches only."""
+        forecast = self.forecast(periods)
+        needed = forecast.needed_relief_kw(probability, self.limit_share, 0.0)
+        needed[~self.is_own] = 0.0
+        rows = np.flatnonzero((needed > 0.1).any(axis=1))
+        # power into an area is positive where the branch points away from the source
+        outward = np.sign(np.asarray(self.linear.incidence.sum(axis=1)).ravel())
+        direction = np.sign(forecast.mean_share[:, rows]).T * np.where(outward[rows] == 0, 1, outward[rows])[:, None]
+        return Needs(int(periods[0]), rows, needed[rows], np.where(direction == 0, 1, direction).astype(np.int64))
+
+    def announce(self, now: int, periods: np.ndarray) -> Needs:
+        """Publish expected congestion, one market message per element and direction."""
+        found = self.needs(periods)
+        forecast = self.forecast(periods) if len(found.branches) else None
+        factors = self.effectivity()
+        for k, branch in enumerate(found.branches.tolist()):
+            rows = np.flatnonzero(np.abs(factors[self.node_of_connection, branch]) > 0.0)
+            for sign in (1, -1):
+                needed = np.where(found.sign[k] == sign, found.needed_kw[k], 0.0)
+                if (needed > 0.1).any():
+                    self.send(self.announcement(found.first, rows, needed, sign))  # type: ignore[call-arg]
+            assert forecast is not None
+            self._note(now, found, k, branch, forecast)
+        return found
+
+    def _note(self, now: int, found: Needs, k: int, branch: int, forecast: LoadingForecast) -> None:
+        probability = forecast.probability(self.limit_share, 0.0)[:, branch]
+        for i in np.flatnonzero(found.needed_kw[k] > 0.1).tolist():
+            direction = "less_load" if found.sign[k, i] > 0 else "less_infeed"
+            values = (
+                now, found.first + i, branch, self.role, abs(float(forecast.mean_share[i, branch])),
+                float(probability[i]), float(found.needed_kw[k, i]) / 1000.0, direction,
+            )  # fmt: skip
+            for name, value in zip(self.log.__dataclass_fields__, values, strict=True):
+                getattr(self.log, name).append(value)
+
+    def effectivity(self) -> np.ndarray:
+        """Change of every branch per kW at a node, from the topology, float[n_nodes, n_branches]."""
+        return self._effectivity

@@ -1,0 +1,60 @@
+"""Limits that grid operators put on groups of connections, as the aggregator keeps them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class GroupLimits:
+    """Largest charging power of groups of charging points, per period.
+
+    Parameters
+    ----------
+    connection_row : int array, shape (n_points,)
+        Connection of every point.
+    n_periods : int
+        Length of the run.
+    """
+
+    def __init__(self, connection_row: np.ndarray, n_periods: int) -> None:
+        self._connection_row, self._n = connection_row, n_periods
+        self._groups: list[tuple[int, int, np.ndarray, np.ndarray]] = []
+
+    def add(self, first: int, connections: np.ndarray, limit_kw: np.ndarray) -> np.ndarray:
+        """Keep a limit (infinite: none in that period); returns the points it concerns."""
+        points = np.flatnonzero(np.isin(self._connection_row, connections))
+        if len(points) and np.isfinite(limit_kw).any():
+            self._groups.append((first, first + len(limit_kw), points, limit_kw))
+        return points
+
+    def forget(self, period: int) -> None:
+        """Drop limits that have passed."""
+        self._groups = [g for g in self._groups if g[1] > period]
+
+    def squeeze(self, period: int, points: np.ndarray, target_kw: np.ndarray) -> np.ndarray:
+        """Scale positive targets of the given points down to every group's limit."""
+        power = np.zeros(len(self._connection_row))
+        power[points] = target_kw
+        for first, end, members, limit in self._groups:
+            if first <= period < end and np.isfinite(limit[period - first]):
+                wanted = np.maximum(power[members], 0.0)
+                finite = np.where(np.isfinite(wanted), wanted, 0.0)
+                share = min(1.0, max(float(limit[period - first]), 0.0) / max(float(np.sum(finite)), 1e-9))
+                power[members] = np.where(power[members] > 0.0, power[members] * share, power[members])
+        return power[points]
+
+    def penalty_eur_per_kwh(self, period: int, n_ahead: int, points: np.ndarray, size: float) -> np.ndarray | None:
+        """Price that makes plans avoid limited periods, float[n_points, n_ahead]; None where nothing is limited."""
+        extra = np.zeros((len(self._connection_row), n_ahead))
+        for first, end, members, limit in self._groups:
+            low, high = max(first, period), min(end, period + n_ahead)
+            if low < high:
+                is_limited = np.isfinite(limit[low - first : high - first])
+                extra[np.ix_(members, np.arange(low - period, high - period)[is_limited])] = size
+        chosen = extra[points]
+        return chosen if chosen.any() else None
+
+    @property
+    def is_empty(self) -> bool:
+        """No limit is known."""
+        return not self._groups

@@ -1,0 +1,237 @@
+"""TSO: buys reserves, balances the country every four seconds, sets the imbalance price, relieves its own network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.exchange import RejectionLog
+from agents.messages import (
+    Activation,
+    BalanceDelta,
+    CongestionOfferToTso,
+    FlexibilityUsedToTso,
+    PublishedBalance,
+    ReserveAward,
+    SystemForecast,
+    TsoCongestionAnnouncement,
+    TsoRedispatchOrder,
+)
+from agents.roles.grid_operator import GridOperator
+from agents.world.forecast import ForecastSource
+from markets import balancing
+from markets.balancing import (
+    CapacityAward,
+    CapacityBids,
+    EnergyBids,
+    IspActivation,
+    IspPrices,
+    PassiveGroups,
+)
+from markets.levers import Regulation
+
+
+@dataclass
+class ReserveLog:
+    """Contracted reserve as columns, see table ``reserves``."""
+
+    product: list[str] = field(default_factory=list)
+    block_start_period: list[int] = field(default_factory=list)
+    offered_mw: list[float] = field(default_factory=list)
+    awarded_mw: list[float] = field(default_factory=list)
+    price_eur_per_mw_h: list[float] = field(default_factory=list)
+    provider: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """What the operator did in one period.
+
+    Attributes
+    ----------
+    activation : IspActivation
+        The four-second path.
+    prices : IspPrices
+        State and prices.
+    bids : EnergyBids
+        Admitted bids; ``activation.energy_mwh`` has one value for each.
+    """
+
+    activation: IspActivation
+    prices: IspPrices
+    bids: EnergyBids
+
+    def energy_of(self, owner: int) -> float:
+        """Signed balancing energy of one provider, MWh."""
+        return float(np.sum(self.activation.energy_mwh[self.bids.owner == owner]))
+
+
+class TSO(GridOperator):
+    """Transmission system operator.
+
+    Parameters
+    ----------
+    regulation : Regulation
+        Balancing levers.
+    load_forecast : ForecastSource
+        National load.
+    weather_mw : callable
+        ``weather_mw(now, periods)``: forecast generation from wind and sun, float[n].
+    parties : list of str
+        Names of owners of bids.
+    rejections : RejectionLog
+        Where refused bids are counted.
+    """
+
+    role: ClassVar[str] = "tso"
+    offer = CongestionOfferToTso
+    announcement = TsoCongestionAnnouncement
+    order = TsoRedispatchOrder
+
+    def __init__(
+        self,
+        *args: Any,
+        regulation: Regulation,
+        load_forecast: ForecastSource,
+        weather_mw: Any,
+        parties: list[str],
+        rejections: RejectionLog,
+    ) -> None:
+        super().__init__(*args)
+        self.regulation, self.parties, self.rejections = regulation, parties, rejections
+        self._load_forecast, self._weather_mw = load_forecast, weather_mw
+        self.rules = balancing.activation_rules(regulation)
+        self.bid_rules = balancing.bid_rules(regulation)
+        self.capacity_rules = balancing.capacity_rules(regulation)
+        self.state = balancing.AT_REST
+        self.reserves = ReserveLog()
+        self.load_forecast_mw = np.full(len(self._quarter), np.nan)
+        self._published: list[tuple[int, float, int, float]] = []
+        self.used_mw = np.zeros(len(self._quarter))
+
+    # --- information -------------------------------------------------------------------------------------------------
+
+    def publish_forecast(self, now: int, periods: np.ndarray) -> None:
+        """Publish load less wind and sun for a day."""
+        load = self._load_forecast.issued_at(now, periods)
+        self.load_forecast_mw[periods] = load
+        self.send(SystemForecast(int(periods[0]), load - self._weather_mw(now, periods)))
+
+    def publish_balance(self, period: int) -> None:
+        """Publish the balance deltas whose publication delay has passed by the start of a period."""
+        due_s = period * 900 - self.regulation.balance_delta_delay_s
+        while self._published and (self._published[0][0] + 1) * 900 <= due_s + 900:
+            at, delta, state, mid = self._published.pop(0)
+            self.send(BalanceDelta(at, delta, state, mid))
+            self.send(PublishedBalance(at, delta, state))
+
+    def hear_use(self) -> None:
+        """Take in what providers say they delivered."""
+        for used in self.knowledge.take(FlexibilityUsedToTso):
+            self.used_mw[used.period] = used.power_mw
+
+    # --- reserve capacity --------------------------------------------------------------------------------------------
+
+    def auction(
+        self, products: tuple[int, ...], bids: CapacityBids, first: int, block_start: np.ndarray, pool_row: int,
+        prequalified_mw: dict[int, float],
+    ) -> tuple[CapacityAward, np.ndarray]:  # fmt: skip
+        """Clear FCR (``(0,)``) or aFRR capacity (``(1, -1)``) of a day and tell the pool's BSP what it won.
+
+        Returns
+        -------
+        award : CapacityAward
+        awarded_mw : float array, shape (n_products, n_blocks)
+            Of the pool.
+        """
+        r = self.regulation
+        if products == (0,):
+            name = "fcr"
+            award = balancing.fcr_auction(bids, r.fcr_demand_mw, self.capacity_rules, prequalified_mw=prequalified_mw)
+        else:
+            name = "afrr"
+            award = balancing.afrr_capacity_auction(
+                bids,
+                demand_up_mw=r.afrr_demand_up_mw,
+                demand_down_mw=r.afrr_demand_down_mw,
+                rules=self.capacity_rules,
+                prequalified_mw=prequalified_mw,
+            )
+        for refused in award.rejections:
+            owner = self.parties[int(bids.owner[refused.row])]
+            self.rejections.add(first, f"{name} capacity", owner, refused.rule)
+        self._log_capacity(award, bids, block_start)
+        won = np.zeros((len(award.directions), len(block_start)))
+        mine = np.flatnonzero(bids.owner == pool_row)
+        for row in mine:
+            won[award.directions.index(int(bids.direction[row])), int(bids.block[row])] += award.awarded_mw[row]
+        return award, won
+
+    def tell_award(self, first: int, won: dict[str, np.ndarray]) -> None:
+        """Tell the pool's BSP its contracted reserve per period."""
+        self.send(ReserveAward(first, won["fcr"], won["up"], won["down"]))
+
+    def _log_capacity(self, award: CapacityAward, bids: CapacityBids, block_start: np.ndarray) -> None:
+        names = {0: "fcr", 1: "afrr_up", -1: "afrr_down"}
+        for i, direction in enumerate(award.directions):
+            for block, start in enumerate(block_start.tolist()):
+                here = (bids.direction == direction) & (bids.block == block)
+                for owner in np.unique(bids.owner[here]).tolist():
+                    mine = here & (bids.owner == owner)
+                    price = award.price_eur_per_mw[i, block] / 4.0
+                    values = (
+                        names[direction], start, float(np.sum(bids.quantity_mw[mine])),
+                        float(np.sum(award.awarded_mw[mine])), float(price), self.parties[owner],
+                    )  # fmt: skip
+                    for name, value in zip(self.reserves.__dataclass_fields__, values, strict=True):
+                        getattr(self.reserves, name).append(value)
+
+    # --- balancing ---------------------------------------------------------------------------------------------------
+
+    def balance(
+        self,
+        period: int,
+        bids: EnergyBids,
+        open_loop_mw: np.ndarray,
+        passive: PassiveGroups,
+        prequalified_mw: dict[int, float],
+        day_ahead_eur_per_mwh: float,
+    ) -> Balanced:
+        """Run the controller through one period and set the prices (TSO-3, MR-TSO).
+
+        Parameters
+        ----------
+        bids : EnergyBids
+            As the providers sent them.
+        open_loop_mw : float array, shape (225,)
+            Area control error without balancing energy, - = shortage.
+        passive : PassiveGroups
+            Parties that react to the published delta by themselves.
+        prequalified_mw : dict
+            Largest power of each provider.
+        day_ahead_eur_per_mwh : float
+            Price where nobody bids at all.
+        """
+        admitted, refused = balancing.admit_energy_bids(bids, self.bid_rules, prequalified_mw=prequalified_mw)
+        for fault in refused:
+            self.rejections.add(period, "balancing energy", self.parties[int(bids.owner[fault.row])], fault.rule)
+        good = bids.rows(admitted)
+        activation = balancing.activate_isp(good, open_loop_mw, self.state, self.rules, passive=passive)
+        self.state = activation.controller_state
+        r = self.regulation
+        prices = balancing.price_isp(
+            activation,
+            state_sampling_s=r.state_sampling_s,
+            is_dual_pricing=r.is_dual_pricing,
+            incentive_component_eur_per_mwh=r.incentive_component_eur_per_mwh,
+            fallback_eur_per_mwh=day_ahead_eur_per_mwh,
+        )
+        delta = float(np.mean(activation.delta_mw))
+        self._published.append((period, delta, prices.state, prices.mid_price_eur_per_mwh))
+        return Balanced(activation, prices, good)
+
+    def activate(self, period: int, power_mw: float) -> None:
+        """Steer the pool's BSP (TSO-3)."""
+        self.send(Activation(period, power_mw))
