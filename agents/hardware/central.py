@@ -93,6 +93,7 @@ class CentralSystem:
         self._is_dead = False
         self._tick_task: asyncio.Task[None] | None = None
         self._dirty: set[str] = set()
+        self._told_counts: dict[str, Counters] = {}
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -150,6 +151,17 @@ class CentralSystem:
                 self.simulation_died(f"silent for {silent_s:.1f} s")
             if self._dirty:
                 self._keep()
+            for name, point in self.points.items():
+                self._tell_counts(name, point)
+
+    def _tell_counts(self, name: str, point: PhysicalPoint) -> None:
+        """Turn what a link only counts into events, at most one of a kind each tick."""
+        counted, told = self.counters[name], self._told_counts.setdefault(name, Counters())
+        for kind in ("malformed", "schema", "duplicates", "unexpected", "handler_faults", "slowed_s"):
+            more = getattr(counted, kind) - getattr(told, kind)
+            if more >= 1:
+                point.note(kind.removesuffix("_s"), f"{more:.4g} more")
+                setattr(told, kind, getattr(counted, kind))
 
     def _keep(self) -> None:
         for name, point in self.points.items():
@@ -309,10 +321,15 @@ class CentralSystem:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(connection.wake.wait(), steering.due_s())
                 continue
-            now_s = self.clock.utc_s()
-            self.latency_s.extend(max(now_s - t.sent_utc_s, 0.0) for t in work.tickets)
+            self._note_latency(work.tickets, connection)
             reply = await link.call(*work.wire)
             steering.done(work, reply)
+
+    def _note_latency(self, tickets: tuple[Ticket, ...], connection: _Connection) -> None:
+        """Time from the decision to the socket, of commands that found a link and a session."""
+        point, now_s = connection.steering.point, self.clock.utc_s()
+        since_s = max(point.begun_utc_s, point.linked_since_s)
+        self.latency_s.extend(now_s - t.sent_utc_s for t in tickets if t.sent_utc_s > since_s)
 
     async def _keep_alive(self, connection: _Connection, socket: ServerConnection) -> None:
         """Find half-open connections: neither a pong nor any message within the time."""
@@ -335,8 +352,8 @@ class CentralSystem:
 def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[str, Any]:
     """Book a period: energy by register, corrections of earlier ones, and the reading (plain numbers)."""
     reading = point.sample()
-    estimate_w = 1000.0 * reading.power_kw if reading.quality >= reading.quality.SUSPECT else 0.0
     mean_kw = point.mean_kw()
+    estimate_w = 1000.0 * mean_kw if reading.quality >= reading.quality.SUSPECT else 0.0
     energy_kwh = point.register.settle(start_utc_s, end_utc_s, estimate_w)
     corrections = [[c.start_utc_s, c.energy_kwh] for c in point.register.corrections()]
     return {
@@ -346,6 +363,7 @@ def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[s
         "register_kwh": reading.register_kwh,
         "quality": int(reading.quality),
         "is_occupied": reading.is_occupied,
+        "is_steerable": point.is_steerable and point.is_linked,
         "soc_share": reading.soc_share,
         "corrections": corrections,
     }

@@ -104,6 +104,7 @@ class PhysicalPoint:
         self.state = "unknown"
         self.transaction: str | None = None
         self.plugged_utc_s = math.inf
+        self.begun_utc_s = math.nan
         self.power_kw = 0.0
         self.soc_share = math.nan
         self.heard_utc_s = math.nan
@@ -357,7 +358,7 @@ class PhysicalPoint:
     def _begin(self, transaction: str) -> None:
         if self.transaction != transaction:
             self._add_power(self.clock.utc_s())
-            self.transaction, self._overdraws = transaction, 0
+            self.transaction, self._overdraws, self.begun_utc_s = transaction, 0, self.clock.utc_s()
             self.state = "charging"
             self.belief.reset()
             self.wishes.start = False

@@ -37,6 +37,8 @@ STOPS_TO_LOCK = 3
 TRY_AGAIN_S = 60.0
 RETRY_S = 1.0
 TRY_START_S = 10.0
+YOUNG_S = 2.0
+"""Age of a session up to which a refused profile is tried again in the same form."""
 RAISE_PATIENCE_LEASES = 3.0
 
 
@@ -335,22 +337,30 @@ class Steering:
     def _limit_failed(self, work: Work, reply: Reply, now_s: float) -> None:
         """A silent station may have taken the limit; one that refuses is tried with the next form."""
         point = self.point
+        tickets = (*work.tickets, *point.wishes.tickets)
+        point.wishes.tickets = []
         if reply.error == "Timeout":
             point.told.add(now_s, now_s + work.duration_s, max(work.limit_kw, self._told_kw_or_safe))
-            for ticket in work.tickets:
+            for ticket in tickets:
                 point.refuse(ticket, TicketState.TIMEOUT, "no answer")
+            point.note("silent", "no answer to a charging profile")
             self._not_before_s = now_s + RETRY_S
             return
         is_unknown = reply.error in ("NotImplemented", "NotSupported") or reply.get("status") == "NotSupported"
         state = TicketState.UNSUPPORTED if is_unknown else TicketState.REJECTED
+        if self._is_session_form and now_s < point.begun_utc_s + YOUNG_S:
+            point.wishes.tickets = list(tickets)  # it may not know yet which session is meant
+            self._not_before_s = now_s + RETRY_S / 2.0
+            return
         if self._form + 1 < len(self._forms):
             self._form += 1
-            point.wishes.tickets = [*work.tickets, *point.wishes.tickets]
+            point.wishes.tickets = list(tickets)
             point.note("profile_form", f"{state}, trying {self._forms[self._form].purpose} in {self.unit}")
             return
-        for ticket in work.tickets:
+        for ticket in tickets:
             point.refuse(ticket, state, str(reply.get("status") or reply.error))
         self._form = 0
+        point.wishes.is_refused = not self.settings.insist
         point.note("uncontrollable", f"{state}: takes no form of charging profile")
         self._not_before_s = now_s + TRY_AGAIN_S
 

@@ -71,7 +71,7 @@ class PowerBelief:
             self._derive(sample, at_s)
         said_w = sample.power_w
         if math.isnan(said_w):
-            return self._derived_w
+            return math.nan if sample.is_end else self._derived_w
         if math.isnan(self._derived_w):
             return said_w
         is_off = abs(said_w - self._derived_w) > max(0.5 * abs(self._derived_w), 500.0)

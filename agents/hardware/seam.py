@@ -1,0 +1,319 @@
+"""What the main loop sees of physical stations: post limits, read a snapshot, never wait for a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from agents.hardware.config import HardwareSettings
+from agents.port import Quality
+
+READ_PATIENCE_S = 0.05
+"""Longest that reading a snapshot may hold a step up."""
+PERIOD_H = 0.25
+
+
+class HardwareFault(RuntimeError):
+    """The central system could not start; one line for the user."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the stations did in one period; every array has one value per entry of ``HardwarePort.points``.
+
+    Attributes
+    ----------
+    power_kw, energy_kwh, register_kwh : float arrays
+        Mean power over the period, energy at the meter (by register in metered mode, power times a quarter-hour in hold
+        mode), register.
+    quality : int8 array
+        ``agents.port.Quality``.
+    is_occupied, is_steerable : bool arrays
+        Car present; proven to fall back and linked, so that flexibility may be offered.
+    soc_share : float array
+        State of charge; NaN = not told.
+    is_metered : bool
+        Whether ``energy_kwh`` comes from registers.
+    is_late : bool
+        Whether the central system did not answer in time, so that the last snapshot is shown as estimated.
+    """
+
+    period: int
+    power_kw: np.ndarray
+    energy_kwh: np.ndarray
+    register_kwh: np.ndarray
+    quality: np.ndarray
+    is_occupied: np.ndarray
+    is_steerable: np.ndarray
+    soc_share: np.ndarray
+    is_metered: bool
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
+class LateEnergy:
+    """Energy found later for a settled period."""
+
+    period: int
+    row: int
+    energy_kwh: float
+
+
+@dataclass
+class Timing:
+    """Measured pace: how late steps ended and reads came, s."""
+
+    late_steps_s: list[float] = field(default_factory=list)
+    read_s: list[float] = field(default_factory=list)
+    late_reads: int = 0
+
+
+class HardwarePort:
+    """The stations of a run, in a process of their own.
+
+    Parameters
+    ----------
+    settings : HardwareSettings
+        Stations, address, security, pace.
+
+    Raises
+    ------
+    HardwareFault
+        If the central system cannot start (address in use, station held by another run, bad secrets).
+    """
+
+    def __init__(self, settings: HardwareSettings) -> None:
+        self.settings = settings
+        self.points = np.array([s.row for s in settings.stations], dtype=np.int64)
+        self._names = [s.station_id for s in settings.stations]
+        self.timing = Timing()
+        self.events: list[tuple[str, float, str, str]] = []
+        self.figures: dict[str, Any] = {}
+        self._late: list[LateEnergy] = []
+        self._origin_utc_s, self._first_period = float("nan"), 0
+        self._changed = threading.Condition()
+        self._messages: dict[str, dict[str, Any]] = {}
+        self._last: Snapshot | None = None
+        self._unsent = b""
+        self._given_up: set[int] = set()
+        self._is_closed = False
+        self._process = self._spawn()
+        self._reader = threading.Thread(target=self._listen, name="hardware-port", daemon=True)
+        self._reader.start()
+        self._send(json.loads(settings.to_json()))
+        self.port = self._await_start()
+
+    # --- the four calls of the main loop --------------------------------------------------------------------------
+
+    def post(self, period: int, limit_kw: np.ndarray | Sequence[float]) -> None:
+        """Post the limits of a period, one per entry of ``points``; returns at once.
+
+        The first call sets the clock: that period starts now.
+        """
+        now_s = time.time()
+        if np.isnan(self._origin_utc_s):
+            self._origin_utc_s, self._first_period = now_s, period
+        limits = {name: float(kw) for name, kw in zip(self._names, np.asarray(limit_kw, dtype=float), strict=True)}
+        valid_s = max(2.0 * self.settings.period_s, 5.0)
+        self._send({"do": "post", "limits_kw": limits, "valid_s": valid_s, "decided_utc_s": now_s})
+
+    def read(self, period: int) -> Snapshot:
+        """What the stations did in a period that has passed; waits at most 50 ms for the process beside us."""
+        start_s = time.perf_counter()
+        begin, end = self.bounds_utc_s(period)
+        self._send({"do": "settle", "period": period, "start_utc_s": begin, "end_utc_s": end})
+        found = self._wait_for(f"snapshot {period}", READ_PATIENCE_S)
+        self.timing.read_s.append(time.perf_counter() - start_s)
+        if found is None:
+            return self._given_up_on(period)
+        self._last = self._snapshot(period, found["points"])
+        return self._last
+
+    def late_energy(self) -> list[LateEnergy]:
+        """Corrections of settled periods found since the last call, each told once."""
+        with self._changed:
+            found, self._late = self._late, []
+        return found
+
+    def close(self, reason: str) -> None:
+        """Return the stations to their safe limits and end the process; may be called twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._send({"do": "stop", "reason": reason})
+        self._wait_for("stopped", 15.0)
+        self._end_process()
+
+    # --- beside the loop ------------------------------------------------------------------------------------------
+
+    def pace(self, period: int) -> float:
+        """Sleep until a period ends on the wall clock; seconds by which we are late (0 = in time)."""
+        end_utc_s = self.bounds_utc_s(period)[1]
+        left_s = end_utc_s - time.time()
+        if left_s > 0:
+            time.sleep(left_s)
+        late_s = max(time.time() - end_utc_s, 0.0)
+        self.timing.late_steps_s.append(late_s)
+        return late_s
+
+    def bounds_utc_s(self, period: int) -> tuple[float, float]:
+        """Start and end of a period on the wall clock."""
+        start = self._origin_utc_s + (period - self._first_period) * self.settings.period_s
+        return start, start + self.settings.period_s
+
+    def session(self, row: int, wish: str, reason: str = "") -> None:
+        """Ask for the start or the stop of a session at a point."""
+        name = self._names[int(np.flatnonzero(self.points == row)[0])]
+        self._send({"do": "session", "station": name, "wish": wish, "reason": reason})
+
+    def emergency_stop(self, reason: str) -> None:
+        """Every station to zero and every session ended; holds until the run ends."""
+        self._send({"do": "emergency", "reason": reason})
+
+    def alive(self) -> None:
+        """Tell the watchdog that a long step is still at work."""
+        self._send({"do": "alive"})
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the central system's process lives."""
+        return self._process.poll() is None
+
+    # --- the process ----------------------------------------------------------------------------------------------
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        with (self.settings.folder / "central.log").open("ab") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "agents.hardware.process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=Path(__file__).resolve().parents[2],
+            )
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        return process
+
+    def _await_start(self) -> int:
+        for _ in range(300):
+            found = self._wait_for("started", 0.1)
+            if found is not None:
+                return int(found["port"])
+            refused = self._messages.get("refused")
+            if refused or not self.is_running:
+                self._is_closed = True
+                self._end_process()
+                raise HardwareFault(refused["reason"] if refused else "the central system did not start")
+        self._end_process()
+        raise HardwareFault("the central system did not start in time")
+
+    def _send(self, message: dict[str, Any]) -> None:
+        """Write a line without ever blocking; what the pipe does not take now goes with the next line."""
+        self._unsent += json.dumps(message).encode() + b"\n"
+        assert self._process.stdin is not None
+        try:
+            while self._unsent:
+                written = os.write(self._process.stdin.fileno(), self._unsent[:65536])
+                self._unsent = self._unsent[written:]
+        except BlockingIOError:
+            self._unsent = self._unsent[-4_000_000:]
+        except (BrokenPipeError, ValueError, OSError):
+            self._unsent = b""
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        stream: IO[bytes] = self._process.stdout
+        for line in stream:
+            message = json.loads(line)
+            with self._changed:
+                self._note(message)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _note(self, message: dict[str, Any]) -> None:
+        kind = message["kind"]
+        self.events.extend((n, t, k, x) for n, t, k, x in message.get("events", ()))
+        self.figures = message.get("figures", self.figures)
+        if kind != "snapshot":
+            self._messages[kind] = message
+            return
+        self._messages = {k: m for k, m in self._messages.items() if not k.startswith("snapshot")}
+        self._messages[f"snapshot {message['period']}"] = message
+        rows = dict(zip(self._names, self.points, strict=True))
+        for name, point in message["points"].items():
+            for start_s, kwh in point["corrections"]:
+                period = self._first_period + round((start_s - self._origin_utc_s) / self.settings.period_s)
+                self._late.append(LateEnergy(period, int(rows[name]), float(kwh)))
+            if message["period"] in self._given_up:
+                self._late.append(LateEnergy(message["period"], int(rows[name]), float(point["energy_kwh"])))
+        self._given_up.discard(message["period"])
+
+    def _wait_for(self, name: str, patience_s: float) -> dict[str, Any] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._messages or not self.is_running, patience_s)
+            return self._messages.get(name)
+
+    def _end_process(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(2.0)
+
+    # --- snapshots ------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, period: int, points: dict[str, dict[str, Any]]) -> Snapshot:
+        def column(name: str, dtype: Any = np.float64) -> np.ndarray:
+            return np.array([points[station][name] for station in self._names], dtype=dtype)
+
+        is_metered = self.settings.mode == "metered"
+        mean_kw = column("mean_kw")
+        hours = self.settings.period_s / 3600.0
+        energy_kwh = column("energy_kwh") if is_metered else mean_kw * PERIOD_H
+        return Snapshot(
+            period,
+            energy_kwh / hours if is_metered else mean_kw,
+            energy_kwh,
+            column("register_kwh"),
+            column("quality", np.int8),
+            column("is_occupied", bool),
+            column("is_steerable", bool),
+            column("soc_share"),
+            is_metered,
+        )
+
+    def _given_up_on(self, period: int) -> Snapshot:
+        """No answer in time: go on with an estimate; what was booked comes as late energy."""
+        self.timing.late_reads += 1
+        with self._changed:
+            self._given_up.add(period)
+        return self._estimated(period)
+
+    def _estimated(self, period: int) -> Snapshot:
+        """Last snapshot once more, marked; the difference comes as late energy."""
+        n = len(self.points)
+        nothing = np.zeros(n)
+        last = self._last or Snapshot(
+            period, nothing, nothing, np.full(n, np.nan), np.full(n, Quality.ABSENT, dtype=np.int8),
+            np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, np.nan), False,
+        )  # fmt: skip
+        quality = np.maximum(last.quality, np.int8(Quality.ESTIMATED))
+        return Snapshot(
+            period, last.power_kw, np.zeros(n), last.register_kwh, quality, last.is_occupied,
+            np.zeros(n, dtype=bool), last.soc_share, False, is_late=True,
+        )  # fmt: skip
