@@ -159,11 +159,11 @@ def minutes_to(
 
 @njit(cache=True)
 def rate_stays(cars: np.ndarray, points: np.ndarray, stays: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Ratings of sessions, float64[5, n]: phases, highest and lowest kW, efficiency at the highest, taper in kWh.
+    """Ratings of sessions, float64[6, n]: phases, highest and lowest kW, efficiency at both, taper in kWh.
 
     The last is the energy that full power would bring in the extra time the taper takes.
     """
-    out = np.zeros((5, len(rows)))
+    out = np.zeros((6, len(rows)))
     for k in range(len(rows)):
         stay = stays[rows[k]]
         car, point = cars[stay.ev_row], points[stay.cp_row]
@@ -176,7 +176,8 @@ def rate_stays(cars: np.ndarray, points: np.ndarray, stays: np.ndarray, rows: np
         start = min(0.5 * full, stop)
         minutes = minutes_to(start, stop, full, high, low, n, factor, point.is_dc)
         out[0, k], out[1, k], out[2, k], out[3, k] = n, high, low, eta
-        out[4, k] = max(minutes / 60.0 * high * eta - (stop - start), 0.0)
+        out[4, k] = efficiency(low, n, factor, point.is_dc)
+        out[5, k] = max(minutes / 60.0 * high * eta - (stop - start), 0.0)
     return out
 
 

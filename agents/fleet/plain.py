@@ -74,7 +74,7 @@ def _move(
     before = state.battery_kwh[ev]
     car = (n, v.efficiency_pu[ev], p.is_dc[cp])
     up = np.where(wants & (limit >= 0.0), awake, 0.0)
-    stored, bought = _charge(before, s.desired_kwh[rows], v.capacity_kwh[ev], power, high, low, *car, up)
+    stored, bought = charge_array(before, s.desired_kwh[rows], v.capacity_kwh[ev], power, high, low, *car, up)
     down = np.where(wants & (limit < 0.0), awake, 0.0)
     warranty = np.maximum(v.warranty_kwh[ev] * (1.0 + start // WEEK_MIN) - state.discharged_kwh[ev], 0.0)
     floor = np.maximum(v.reserve_share[ev] * v.capacity_kwh[ev], before - warranty)
@@ -105,7 +105,7 @@ def _awake(fleet: Fleet, state: FleetState, ev: np.ndarray, minutes: np.ndarray,
     return np.where(wants, minutes - waking, 0.0)
 
 
-def _charge(
+def charge_array(
     battery: np.ndarray,
     stop: np.ndarray,
     capacity: np.ndarray,

@@ -37,6 +37,8 @@ class SessionView:
         Power at the meter: highest, lowest other than zero, highest delivered.
     efficiency, discharge_efficiency : float arrays
         One-way, at the highest power.
+    min_efficiency : float array
+        One-way at the lowest power; 0 if it is not known to differ.
     arrival_period : int array
         First period in which the car is there; above 0 for sessions that are only forecast.
     departure_period : int array
@@ -69,6 +71,7 @@ class SessionView:
     max_discharge_kw: np.ndarray
     efficiency: np.ndarray
     discharge_efficiency: np.ndarray
+    min_efficiency: np.ndarray
     arrival_period: np.ndarray
     departure_period: np.ndarray
     last_share: np.ndarray
@@ -110,6 +113,7 @@ class SessionView:
             "max_discharge_kw": 0.0,
             "efficiency": 0.9,
             "discharge_efficiency": 0.9,
+            "min_efficiency": 0.0,
             "arrival_period": 0,
             "departure_period": 48,
             "last_share": 1.0,
@@ -235,7 +239,7 @@ def session_view(
     rows = state.active_sessions.copy() if sessions is None else np.asarray(sessions)
     s, v, p = fleet.sessions, fleet.vehicles, fleet.points
     ev, cp = s.ev_row[rows], s.cp_row[rows]
-    phases, high, low, eta, taper = rate_stays(v.rows, p.rows, s.rows, rows)
+    phases, high, low, eta, low_eta, taper = rate_stays(v.rows, p.rows, s.rows, rows)
     step_min = round(period_h * 60.0, 9)
     now_min = period * step_min
     leave = _believed_departure(fleet, rows, knows_departure, assumed_stay_h, now_min + step_min)
@@ -258,6 +262,7 @@ def session_view(
         max_discharge_kw=np.where(can_deliver, np.minimum(v.discharge_kw[ev], high), 0.0),
         efficiency=eta,
         discharge_efficiency=eta,
+        min_efficiency=low_eta,
         arrival_period=np.zeros(len(rows), dtype=np.int64),
         departure_period=departure,
         last_share=(leave - now_min) / step_min - (departure - 1),

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 
 from agents.fleet.sorting import ascending
+from agents.fleet.strategies.filling import wanted_kwh
+from agents.fleet.strategies.minimum import carry_trickles
 from agents.fleet.strategies.storage import thresholds
 from agents.fleet.view import SessionView, Signal, available_share
 
@@ -38,7 +40,7 @@ def _meter_terms(view: SessionView, signal: Signal) -> tuple[np.ndarray, np.ndar
     """Hours there, most energy per period and need, at the meter."""
     hours = available_share(view, signal.n_ahead) * signal.period_h
     slots = view.max_kw[:, None] * hours
-    need = np.minimum(view.energy_needed_kwh / np.maximum(view.efficiency, 1e-9), slots.sum(axis=1))
+    need = np.minimum(wanted_kwh(view) / np.maximum(view.efficiency, 1e-9), slots.sum(axis=1))
     return hours, slots, need
 
 
@@ -150,4 +152,7 @@ def pooled_envelope(view: SessionView, signal: Signal) -> np.ndarray:
         pool = _envelope(slots[rows], need[rows], signal.period_h)
         total = plan_envelope(pool, price, signal.period_h) * signal.period_h
         used[rows] = _split(slots[rows], need[rows], total)
-    return np.divide(used, hours, out=np.zeros_like(used), where=hours > 0.0)
+    plan = np.divide(used, hours, out=np.zeros_like(used), where=hours > 0.0)
+    free = np.full((int(view.site.max()) + 1, signal.n_ahead), np.inf)
+    carry_trickles(plan, hours / signal.period_h, view.min_kw, view.max_kw, view.site, free)
+    return plan

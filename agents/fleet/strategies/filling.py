@@ -69,11 +69,11 @@ def fill_in_order(view: SessionView, rank: np.ndarray, signal: Signal) -> np.nda
     plan = np.zeros((len(view), signal.n_ahead))
     slots = full_period_kwh(view, signal)
     shared = rank[:1] if np.ndim(rank) == 2 and rank.strides[0] == 0 else rank
-    _fill(np.argsort(shared, axis=1, kind="stable"), slots, _wanted(view), view.max_kw, view.min_kw, plan)
+    _fill(np.argsort(shared, axis=1, kind="stable"), slots, wanted_kwh(view), view.max_kw, view.min_kw, plan)
     return plan
 
 
-def _wanted(view: SessionView) -> np.ndarray:
+def wanted_kwh(view: SessionView) -> np.ndarray:
     """Energy to reserve: the need and, if there is any, the time the taper takes."""
     return view.energy_needed_kwh + np.where(view.energy_needed_kwh > 0.0, view.taper_kwh, 0.0)
 
@@ -84,7 +84,7 @@ def fill_in_order_plain(view: SessionView, rank: np.ndarray, signal: Signal) -> 
     order = np.argsort(np.where(slots > 0.0, rank, np.inf), axis=1, kind="stable")
     sorted_slots = np.take_along_axis(slots, order, axis=1)
     before = np.cumsum(sorted_slots, axis=1) - sorted_slots
-    taken = np.clip(_wanted(view)[:, None] - before, 0.0, sorted_slots)
+    taken = np.clip(wanted_kwh(view)[:, None] - before, 0.0, sorted_slots)
     share = np.divide(taken, sorted_slots, out=np.zeros_like(taken), where=sorted_slots > 0.0)
     _respect_minimum(view, share, sorted_slots)
     plan = np.zeros_like(share)

@@ -24,8 +24,10 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     periods are kept for the taper of cars that want to be full.
     """
     hours = available_share(view, signal.n_ahead) * signal.period_h
-    full_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
-    taper_periods = np.ceil(full_hours / signal.period_h - 1e-9).astype(np.int64)
+    taper_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
+    hours_left = np.cumsum(hours[:, ::-1], axis=1)[:, ::-1] * (hours > 0.0)
+    is_late = (hours_left > 0.0) & (hours_left < taper_hours[:, None] - 1e-9)
+    taper_periods = is_late.sum(axis=1) + (taper_hours > 1e-9)
     planned = np.clip(view.departure_period - taper_periods, np.minimum(view.departure_period, 1), signal.n_ahead)
     eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
     charge_kwh = view.max_kw[:, None] * eta * hours

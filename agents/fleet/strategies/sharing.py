@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from agents.fleet.strategies.allocation import allocate
+from agents.fleet.strategies.filling import wanted_kwh
 from agents.fleet.view import SessionView, Signal, available_share
 
 
@@ -16,7 +17,7 @@ def _shared(view: SessionView, signal: Signal, rule: str) -> np.ndarray:
         limit = np.broadcast_to(np.asarray(signal.limit_kw, dtype=np.float64), limit.shape)
     hours = available_share(view, signal.n_ahead) * signal.period_h
     later_h = hours.sum(axis=1)
-    left_kwh = view.energy_needed_kwh / np.maximum(view.efficiency, 1e-9)
+    left_kwh = wanted_kwh(view) / np.maximum(view.efficiency, 1e-9)
     plan = np.zeros((n, signal.n_ahead))
     for t in range(signal.n_ahead):
         there = hours[:, t] > 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.fleet.strategies.filling import fill_in_order, full_period_kwh
+from agents.fleet.strategies.filling import fill_in_order, full_period_kwh, wanted_kwh
 from agents.fleet.view import SessionView, Signal
 
 
@@ -43,7 +43,7 @@ def pv_following(view: SessionView, signal: Signal) -> np.ndarray:
     n, ahead = len(view), signal.n_ahead
     surplus = _per_site(signal.pv_surplus_kw, int(view.site.max(initial=-1)) + 1, ahead)
     plan = np.zeros((n, ahead))
-    left = view.energy_needed_kwh.copy()
+    left = wanted_kwh(view)
     slots = full_period_kwh(view, signal)
     order = np.lexsort((np.arange(n), -view.priority))
     for row in order:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from agents.fleet.strategies.filling import wanted_kwh
+from agents.fleet.strategies.minimum import carry_trickles
 from agents.fleet.view import SessionView, Signal, available_share
 
 _EPS = 1e-9
@@ -124,13 +126,15 @@ def site_optimal(view: SessionView, signal: Signal) -> np.ndarray:
     for site in np.unique(view.site):
         rows = np.flatnonzero(view.site == site)
         plan[rows] = _one_site(view.take(rows), signal, np.maximum(limits[site], 0.0))
+    share = available_share(view, signal.n_ahead)
+    carry_trickles(plan, share, view.min_kw, view.max_kw, view.site, np.ascontiguousarray(limits))
     return plan
 
 
 def _one_site(view: SessionView, signal: Signal, limit_kw: np.ndarray) -> np.ndarray:
     hours = available_share(view, signal.n_ahead) * signal.period_h
     slots = view.max_kw[:, None] * hours
-    need = np.minimum(view.energy_needed_kwh / np.maximum(view.efficiency, 1e-9), slots.sum(axis=1))
+    need = np.minimum(wanted_kwh(view) / np.maximum(view.efficiency, 1e-9), slots.sum(axis=1))
     price = signal.prices(len(view)).mean(axis=0)
     order = np.argsort(price, kind="stable")
     slack = np.count_nonzero(slots, axis=1) - need / np.maximum(slots.max(axis=1), 1e-9)
