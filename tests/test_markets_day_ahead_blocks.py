@@ -74,6 +74,7 @@ def test_profile_block_weighs_prices_by_volume():
     assert clear_rows(rows, BlockOrder(9, True, 49.99, (20.0, 20.0), 0), n_mtu=2).accepted_block_share[0] == 0.0
 
 
+@pytest.mark.case("C08")
 def test_a_losing_parent_is_saved_by_its_children_but_no_child_by_its_parent():
     rows = [r for m in range(2) for r in ((0, "buy", m, 500, 60), (1, "sell", m, 500, 60))]
     parent, child = (flat("sell", 10, p, m, block_id=i) for p, m, i in ((70, 0, "start"), (40, 1, "run")))
@@ -92,6 +93,7 @@ def test_a_losing_parent_is_saved_by_its_children_but_no_child_by_its_parent():
     assert family.paradoxically_rejected == ((0, 25.0),)  # (20 - 10) EUR/MWh of 10 MW in a quarter
 
 
+@pytest.mark.case("C09")
 def test_exclusive_group_takes_the_best_and_lists_nobody():
     rows = [r for m, p in enumerate((20, 80)) for r in ((0, "buy", m, 500, 4000), (1, "sell", m, 900, p))]
     blocks = [flat("sell", 10, 15, m, exclusive_group="battery") for m in range(2)]

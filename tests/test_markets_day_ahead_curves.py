@@ -67,6 +67,7 @@ def test_hourly_index_is_the_mean_of_the_quarters():
         hourly_index(np.ones(5))
 
 
+@pytest.mark.case("C04")
 def test_marginal_orders_share_in_proportion_and_on_the_step():
     c = auction(("sell", 0, 10, 50), ("buy", 0, 10, 50), ("buy", 0, 10, 50), ("buy", 0, 10, 50))
     assert c.accepted_mw.tolist() == [10.0, 3.4, 3.3, 3.3]  # a third each; the odd step goes to the first row

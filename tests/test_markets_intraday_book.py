@@ -68,6 +68,7 @@ def test_two_all_or_none_orders_of_one_size_trade():
     assert book.resting() == []
 
 
+@pytest.mark.case("C14")
 def test_iceberg_shows_a_peak_and_goes_to_the_end_of_the_queue():
     book = OrderBook()
     book.submit(Order(1, False, 9, 50, "iceberg", peak_mw=4))

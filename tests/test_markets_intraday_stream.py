@@ -40,9 +40,9 @@ rows_strategy = st.lists(
     st.tuples(
         st.integers(0, 3),
         st.booleans(),
-        st.sampled_from([0.1, 0.5, 1.0, 2.0, 7.3, 0.0, -1.0, 0.05, 1e9, float("nan")])
+        st.sampled_from([0.1, 0.5, 1.0, 2.0, 7.3, 0.0, -1.0, 0.05, 1e9, 1e308, float("nan")])
         | st.integers(1, 40).map(lambda v: v / 10),
-        st.sampled_from([-9999.99, 9999.99, 10_000.0, 50.005, float("inf"), -30.0, 30.5])
+        st.sampled_from([-9999.99, 9999.99, 10_000.0, 50.005, -1e308, float("inf"), -30.0, 30.5])
         | st.integers(-5, 5).map(lambda v: 50 + v / 100),
         st.sampled_from(["limit", "limit", "limit", "ioc", "fok", "cancel", "cancel", "swap"]),
         st.integers(-1, 30),

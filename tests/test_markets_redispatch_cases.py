@@ -72,6 +72,7 @@ def test_an_all_or_none_counter_order_beyond_the_headroom_is_left_out():
     assert clearing.spread_cost_eur == pytest.approx(260.0)
 
 
+@pytest.mark.case("C19")
 def test_effectivity_decides_between_a_dear_near_and_a_cheap_far_order():
     # Near: 100 EUR, effectivity 1. Far: 70 EUR, effectivity 0.5, so 140 EUR of sell per MW of relief.
     orders = RedispatchOrders.of([0, 1, 2], [False, False, True], [5.0, 5.0, 9.0], [100.0, 70.0, 0.0])

@@ -87,6 +87,22 @@ def test_time_of_use_fee_follows_the_evening():
     assert tariff.cost_eur(power, np.full(2, 17.25), clock) == pytest.approx([2.4, 0.8])
 
 
+@pytest.mark.case("C56")
+def test_everybody_who_waits_for_the_low_fee_doubles_the_peak():
+    fee = TimeOfUse().fee_eur_per_kwh(Clock.plain(1))
+    arrival = np.repeat([68, 76], 50)  # 17:00 and 19:00; 22 kWh at 11 kW take eight quarters
+
+    def load_kw(start):
+        return np.sum([np.where((np.arange(96) >= s) & (np.arange(96) < s + 8), 11.0, 0.0) for s in start], axis=0)
+
+    at_once = load_kw(arrival)
+    assert at_once[68:84].tolist() == [550.0] * 16
+    starts = [range(a, 97 - 8) for a in arrival]
+    waiting = load_kw([min(s, key=lambda k: (fee[k : k + 8].sum(), k)) for s in starts])
+    assert waiting[84:92].tolist() == [1100.0] * 8  # 21:00 to 23:00
+    assert waiting[:84].sum() == 0.0
+
+
 def test_bandwidth_tariff_gives_the_reports_examples():
     power = np.zeros((YEAR.n_periods, 1))
     assert Bandwidth(guaranteed_share=10 / 17).cost_eur(power, np.array([17.0]), YEAR)[0] == pytest.approx(150.0)

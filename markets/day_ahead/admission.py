@@ -289,7 +289,8 @@ def _broken_rule(block: BlockOrder, terms: AuctionTerms) -> str:
     quantity = np.asarray(block.quantity_mw, dtype=np.float64)
     ticks = block.price_eur_per_mwh / terms.tick_eur_per_mwh
     last = block.first_mtu + len(quantity)
-    steps = quantity / terms.volume_step_mw if terms.volume_step_mw > 0.0 else np.zeros_like(quantity)
+    within = np.minimum(quantity, terms.volume_max_mw)  # a huge volume must not overflow
+    steps = within / terms.volume_step_mw if terms.volume_step_mw > 0.0 else np.zeros_like(quantity)
     if not (np.isfinite(quantity).all() and math.isfinite(ticks) and math.isfinite(block.min_acceptance_share)):
         return "not_a_number"
     is_known = block.first_mtu >= 0 and last <= terms.n_mtu

@@ -228,8 +228,11 @@ class OrderBook:
         terms = self.terms
         if not all(math.isfinite(x) for x in (order.quantity_mw, order.price_eur_per_mwh, order.peak_mw)):
             return "not_a_number"
-        ticks, lots = order.price_eur_per_mwh / terms.tick_eur_per_mwh, order.quantity_mw / terms.lot_mw
-        peaks, low, high = order.peak_mw / terms.lot_mw, terms.price_min_eur_per_mwh, terms.price_max_eur_per_mwh
+        low, high, most = terms.price_min_eur_per_mwh, terms.price_max_eur_per_mwh, terms.volume_max_mw
+        # beyond the limits a number is refused for that; it must not overflow before
+        quantity, peak = min(order.quantity_mw, most), min(order.peak_mw, most)
+        ticks = min(max(order.price_eur_per_mwh, low), high) / terms.tick_eur_per_mwh
+        lots, peaks = quantity / terms.lot_mw, peak / terms.lot_mw
         is_on_step = all(abs(x - round(x)) <= 1e-6 for x in (lots, peaks)) or not terms.volume_step_mw
         noise = 1e-6 * terms.tick_eur_per_mwh
         checks = (
@@ -237,12 +240,12 @@ class OrderBook:
             ("after_gate_closure", not time_min < terms.closes_min),
             ("unknown_order_kind", order.kind not in KINDS),
             ("negative_volume", order.quantity_mw < 0.0 or order.peak_mw < 0.0),
-            ("volume_above_maximum", order.quantity_mw > terms.volume_max_mw),
+            ("volume_above_maximum", order.quantity_mw > most),
             ("volume_off_step", not is_on_step),
-            ("zero_volume", self._lots(order.quantity_mw) == 0),
+            ("zero_volume", self._lots(quantity) == 0),
             ("price_outside_limits", not low - noise <= order.price_eur_per_mwh <= high + noise),
             ("price_off_tick", abs(ticks - round(ticks)) > 1e-6),
-            ("peak_outside_quantity", order.kind == "iceberg" and not 1 <= self._lots(order.peak_mw) <= lots + 1e-6),
+            ("peak_outside_quantity", order.kind == "iceberg" and not 1 <= self._lots(peak) <= lots + 1e-6),
             ("duplicate_id", order.order_id in self._used),
         )
         return next((name for name, is_broken in checks if is_broken), "")

@@ -166,7 +166,7 @@ def _admit(
             code[i] = 0 if time[i] < gates[1] else 3
             continue
         p, q = price[i] / tick, quantity[i] / lot
-        if not (np.isfinite(p) and np.isfinite(q)):
+        if not (np.isfinite(price[i]) and np.isfinite(quantity[i])):
             code[i] = 1
         elif time[i] < gates[0]:
             code[i] = 2

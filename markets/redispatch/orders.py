@@ -222,7 +222,7 @@ def _duplicates(order_id: np.ndarray) -> np.ndarray:
 def _is_off_grid(value: np.ndarray, step: float) -> np.ndarray:
     if step <= 0.0:
         return np.zeros(value.shape, dtype=np.bool_)
-    steps = np.where(np.isfinite(value), value, 0.0) / step
+    steps = np.clip(np.nan_to_num(value), -1e12, 1e12) / step
     return np.abs(steps - np.rint(steps)) > _ON_GRID * np.maximum(1.0, np.abs(steps) * 1e-6)
 
 
