@@ -42,6 +42,12 @@ def test_cars_that_deliver_make_room():
     np.testing.assert_allclose(power, [-5.0, 11.0, 0.0])
 
 
+def test_delivery_first_makes_up_for_load_above_the_limit():
+    power = allocate(np.array([-5.0, 11.0]), np.full(2, 1.38), -4.0, "least_laxity")
+    np.testing.assert_allclose(power, [-5.0, 0.0])
+    np.testing.assert_allclose(allocate(np.array([-9.0, 11.0]), np.full(2, 1.38), -4.0, "priority"), [-9.0, 5.0])
+
+
 def test_sites_do_not_mix():
     power = allocate(
         np.full(4, 11.0), np.full(4, 4.14), np.array([11.0, 22.0]), "priority", site=np.array([0, 1, 0, 1])

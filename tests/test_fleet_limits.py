@@ -126,7 +126,8 @@ def test_the_connection_holds_for_any_demand(seed):
     request = np.where(rng.random(6) < 0.2, -rng.uniform(0, 11, 6), rng.uniform(0, 22, 6))
     least = rng.choice([1.38, 4.14], 6)
     power = share_connection(some, np.arange(6), request, least, load, common)  # point 5 belongs to nobody
-    assert np.sum(power) + load.sum() + common <= max(capacity, load.sum() + common + np.minimum(power, 0).sum()) + 1e-6
+    delivering = load.sum() + common + np.minimum(request, 0.0).sum()
+    assert np.sum(power) + load.sum() + common <= max(capacity, delivering) + 1e-6
     drawing = request >= 0
     assert np.all(power[drawing] <= request[drawing] + 1e-9)
     assert np.all((power[drawing] <= 1e-9) | (power[drawing] >= np.minimum(least, request)[drawing] - 1e-6))

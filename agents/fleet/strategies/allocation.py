@@ -147,6 +147,6 @@ def allocate(
     zeros = np.zeros(n)
     rank = key(sites, turn, zeros if priority is None else priority, zeros if laxity_h is None else laxity_h)
     order = np.lexsort((np.arange(n), rank, sites))
-    room = np.maximum(limits, 0.0) - delivered
+    room = np.maximum(limits - delivered, 0.0)
     power = _admit_and_fill(order, sites, request, np.asarray(min_kw, dtype=np.float64), room, is_greedy)
     return np.where(request < 0.0, request, np.where(power <= 1e-11, 0.0, power))

@@ -29,7 +29,7 @@ class Limit:
     share : float array, shape (n,)
         Part of the session's power that counts.
     limit_kw : float array, shape (n_groups,)
-        Most per group; what is below zero counts as zero.
+        Most per group; below zero (other load exceeds it already) delivery has to make up for it first.
     """
 
     group: np.ndarray
@@ -122,6 +122,6 @@ def allocate_within(
     for k, limit in enumerate(limits):
         counted = np.where(group[k] >= 0, share[k] * np.minimum(request, 0.0), 0.0)
         delivered = np.bincount(np.maximum(group[k], 0), weights=counted, minlength=len(limit.limit_kw))
-        left[k, : len(limit.limit_kw)] = np.maximum(limit.limit_kw, 0.0) - delivered
+        left[k, : len(limit.limit_kw)] = np.maximum(limit.limit_kw - delivered, 0.0)
     power = _greedy(order, request, np.asarray(min_kw, dtype=np.float64), group, share, left)
     return np.where(request < 0.0, request, power)
