@@ -33,7 +33,7 @@ from grid.topology import Grid
 BATCH_STEPS, SINGLE_STEPS, YEAR_STEPS, REPEATS = 2688, 300, 35_040, 5
 ENGINE_FIDELITIES: tuple[Fidelity, ...] = ("symmetric", "three_phase")
 COLUMNS = {"node": ["u_pu"], "line": ["loading"], "transformer": ["i_from", "i_to"], "source": ["p"]}
-TOWN = GridParameters(homes=6700)
+TOWN = GridParameters(homes=6800)
 STREET = GridParameters(
     homes=200, lv_areas=1, homes_per_node=2, shared_sites=0, offices=0, depots=0, dc_sites=0, business_parks=0
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, TypeGuard
 
 import networkx as nx
 import numpy as np
 
-from grid.attributes import KINDS, LEVELS, PARAMETERS, REQUIRED, SIDES, WINDINGS
+from grid.attributes import KINDS, LEVELS, NODE, PARAMETERS, REQUIRED, SIDES, WINDINGS, Attribute
 from grid.cables import CABLES, TRANSFORMERS
 from grid.connections import KINDS as CONNECTION_KINDS
 from grid.connections import ConnectionTable
@@ -32,6 +32,11 @@ def shape_faults(graph: nx.Graph) -> list[str]:
     return []
 
 
+def grid_faults(graph: nx.MultiGraph, table: ConnectionTable) -> list[str]:
+    """List all faults of a completed graph and its connections."""
+    return graph_faults(graph) + connection_faults(table, len(graph))
+
+
 def graph_faults(graph: nx.MultiGraph) -> list[str]:
     """List all faults of a completed graph: nodes, branches, sources and isolated nodes."""
     faults = [fault for node, data in graph.nodes(data=True) for fault in _node_faults(node, data)]
@@ -40,20 +45,6 @@ def graph_faults(graph: nx.MultiGraph) -> list[str]:
     faults += [f"branch {key}: id used {n} times; every branch needs its own id" for key, n in keys.items() if n > 1]
     for u, v, key, data in graph.edges(keys=True, data=True):
         faults += _branch_faults(graph, u, v, str(key), data)
-    return faults
-
-
-def type_faults(graph: nx.MultiGraph) -> list[str]:
-    """List branches that name a cable or transformer type the library does not know."""
-    faults = []
-    for _, _, key, data in graph.edges(keys=True, data=True):
-        if data.get("kind") == "line" and "cable" in data and data["cable"] not in CABLES and "r1" not in data:
-            faults.append(f"branch {key}: cable type {data['cable']!r} is unknown; known are {', '.join(CABLES)}")
-        if data.get("kind") == "line" and data.get("cable") in CABLES and "r1" not in data:
-            faults += _length_faults(key, data)
-        name = data.get("transformer_type")
-        if data.get("kind") == "transformer" and name is not None and name not in TRANSFORMERS and "sn" not in data:
-            faults.append(f"branch {key}: transformer type {name!r} is unknown; known are {', '.join(TRANSFORMERS)}")
     return faults
 
 
@@ -85,30 +76,57 @@ def _rows(table: ConnectionTable, is_wrong: np.ndarray, values: Any, name: str, 
     return [f"connection {table.ean[i]}: {name} {values[i]} is not allowed; {right}" for i in np.flatnonzero(is_wrong)]
 
 
-def _length_faults(key: str, data: dict[str, Any]) -> list[str]:
-    length = data.get("length_m")
-    if isinstance(length, int | float) and length > 0 and math.isfinite(length):
-        return []
-    return [f"branch {key}: length_m {length!r} of cable {data['cable']}; a length above 0 m is needed"]
+def _type_faults(data: dict[str, Any]) -> list[str]:
+    """Name a cable or transformer type the library does not know, or a length it cannot use."""
+    cable, unit = data.get("cable"), data.get("transformer_type")
+    if data["kind"] == "line" and "cable" in data and "r1" not in data:
+        if not _is_known(cable, CABLES):
+            return [f"cable type {cable!r} is unknown; known are {', '.join(CABLES)}"]
+        return [f"length_m {data.get('length_m')!r} of cable {cable}; a length above 0 m is needed"]
+    if data["kind"] == "transformer" and unit is not None and "sn" not in data and not _is_known(unit, TRANSFORMERS):
+        return [f"transformer type {unit!r} is unknown; known are {', '.join(TRANSFORMERS)}"]
+    return []
 
 
-def _is_number(value: Any) -> bool:
+def _is_known(name: Any, library: dict[str, Any]) -> bool:
+    return isinstance(name, str) and name in library
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value is a finite number."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number_faults(data: dict[str, Any], attributes: tuple[Attribute, ...]) -> list[str]:
+    """Name what is given and not of its type; a node's nan stands for absent."""
+    faults = []
+    for item in attributes:
+        value = data.get(item.name)
+        if item.dtype is int and not (is_number(value) and value == int(value)):
+            faults.append(f"{item.name} {value!r}; a whole number is needed")
+        elif item.dtype is float and not is_number(value):
+            faults.append(f"{item.name} {value!r}; a number in {item.unit} is needed")
+    return faults
 
 
 def _node_faults(node: Any, data: dict[str, Any]) -> list[str]:
     faults = []
     if not isinstance(node, str):
         faults.append(f"node {node!r}: the id is a {type(node).__name__}; ids are text")
-    if not _is_number(data.get("u_rated")) or data["u_rated"] <= 0:
+    if not is_number(data.get("u_rated")) or data["u_rated"] <= 0:
         faults.append(f"node {node}: u_rated {data.get('u_rated')!r}; a rated voltage above 0 V is needed")
     if data.get("level", "") not in (*LEVELS, ""):
         faults.append(f"node {node}: level {data['level']!r}; allowed are {', '.join(LEVELS)}")
-    return faults
+    given = tuple(item for item in NODE if item.default is not REQUIRED and not _is_absent(data.get(item.name)))
+    return faults + [f"node {node}: {text}" for text in _number_faults(data, given)]
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _source_faults(graph: nx.MultiGraph) -> list[str]:
-    sources = [node for node, data in graph.nodes(data=True) if _is_number(data.get("u_ref"))]
+    sources = [node for node, data in graph.nodes(data=True) if is_number(data.get("u_ref"))]
     if not sources:
         return ["grid: no source; give exactly one node the attribute u_ref (pu)"]
     if len(sources) > 1:
@@ -117,8 +135,10 @@ def _source_faults(graph: nx.MultiGraph) -> list[str]:
     faults = []
     if not 0.5 <= data["u_ref"] <= 1.5:
         faults.append(f"node {sources[0]}: u_ref {data['u_ref']}; between 0.5 and 1.5 pu")
-    if data.get("sk", 1.0) <= 0:
-        faults.append(f"node {sources[0]}: short-circuit power sk {data['sk']}; above 0 VA")
+    for name, right in (("sk", "above 0 VA"), ("rx_ratio", "0 or more"), ("z01_ratio", "above 0")):
+        value = data.get(name)
+        if is_number(value) and (value < 0 or (value == 0 and right != "0 or more")):
+            faults.append(f"node {sources[0]}: {name} {value}; {right}")
     reached = nx.node_connected_component(graph, sources[0])
     isolated = [node for node in graph if node not in reached]
     faults += [f"node {node}: isolated, no chain of branches leads to the source {sources[0]}" for node in isolated]
@@ -132,24 +152,29 @@ def _branch_faults(graph: nx.MultiGraph, u: Any, v: Any, key: str, data: dict[st
     faults = []
     if u == v:
         faults.append(f"branch {key}: both ends at node {u}; a branch joins two nodes")
-    if {data.get("a"), data.get("b")} != {u, v}:
+    if sorted(map(str, (data.get("a"), data.get("b")))) != sorted(map(str, (u, v))):
         faults.append(f"branch {key}: a = {data.get('a')}, b = {data.get('b')}; its ends are {u} and {v}")
     faults += [f"branch {key}: {side} {data[side]!r}; 0 (open) or 1 (closed)"
                for side in ("from_status", "to_status") if data[side] not in (0, 1)]  # fmt: skip
-    missing = [
-        item.name for item in PARAMETERS[kind] if item.default is REQUIRED and not _is_number(data.get(item.name))
-    ]
-    if missing:
-        return [*faults, f"branch {key}: {', '.join(missing)} missing or not a number; a {kind} needs {_needed(kind)}"]
+    faults += [f"branch {key}: {text}" for text in _type_faults(data) or _parameter_faults(kind, data)]
+    if any(not is_number(data.get(item.name)) for item in PARAMETERS[kind] if item.dtype is not str):
+        return faults
     rated = [graph.nodes[n].get("u_rated") for n in (data.get("a"), data.get("b")) if n in graph]
-    if len(rated) < 2 or not all(map(_is_number, rated)):
+    if len(rated) < 2 or not all(map(is_number, rated)):
         return faults
     check = {"line": _line_faults, "transformer": _transformer_faults, "link": _link_faults}[kind]
     return faults + [f"branch {key}: {text}" for text in check(data, rated)]
 
 
-def _needed(kind: str) -> str:
-    return ", ".join(f"{item.name} [{item.unit}]" for item in PARAMETERS[kind] if item.default is REQUIRED)
+def _parameter_faults(kind: str, data: dict[str, Any]) -> list[str]:
+    """Name missing and unreadable parameters of a branch."""
+    needed = [item for item in PARAMETERS[kind] if item.default is REQUIRED]
+    missing = [item.name for item in needed if not is_number(data.get(item.name))]
+    rest = tuple(item for item in PARAMETERS[kind] if item.default is not REQUIRED)
+    if missing:
+        words = ", ".join(f"{item.name} [{item.unit}]" for item in needed)
+        return [f"{', '.join(missing)} missing or not a number; a {kind} needs {words}"]
+    return _number_faults(data, rest)
 
 
 def _line_faults(data: dict[str, Any], rated: list[float]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -107,7 +107,7 @@ def connection_table(records: Iterable[Mapping[str, Any]], node_ids: Iterable[st
     """
     rows = list(records)
     index = {node: i for i, node in enumerate(node_ids)}
-    faults = [fault for i, row in enumerate(rows) for fault in _row_faults(i, row, index)]
+    faults = row_faults(rows, index)
     if faults:
         raise ValueError("The connection table has faults:\n" + "\n".join(faults))
     phase = np.array([_phase(row["phase"]) for row in rows], dtype=np.int8)
@@ -123,6 +123,12 @@ def connection_table(records: Iterable[Mapping[str, Any]], node_ids: Iterable[st
     )
 
 
+def row_faults(rows: Sequence[Mapping[str, Any]], node_ids: Iterable[str]) -> list[str]:
+    """List rows that cannot stand in a table: unknown node or phase, a needed column missing or not a number."""
+    known = set(node_ids)
+    return [fault for i, row in enumerate(rows) for fault in _row_faults(i, row, known)]
+
+
 def empty_connections() -> ConnectionTable:
     """Return a table without rows."""
     return connection_table([], [])
@@ -136,17 +142,19 @@ def _phase(value: Any) -> int | None:
     return int(value) if is_number and 0 <= value <= 3 else None
 
 
-def _row_faults(i: int, row: Mapping[str, Any], index: Mapping[str, int]) -> list[str]:
+def _row_faults(i: int, row: Mapping[str, Any], known: set[str]) -> list[str]:
     """Name what is wrong with row ``i`` of the records."""
+    if not isinstance(row, Mapping):
+        return [f"connection row {i}: {row!r} is no record; needed are ean, node, phase and capacity_kw"]
     missing = [name for name in ("ean", "node", "phase", "capacity_kw") if name not in row]
     if missing:
         return [f"connection row {i}: {', '.join(missing)} missing; needed are ean, node, phase and capacity_kw"]
     place = f"connection {row['ean']}"
     faults = []
-    if str(row["node"]) not in index:
-        faults.append(f"{place}: node {row['node']!r} is not in the grid; name one of its {len(index)} nodes")
+    if str(row["node"]) not in known:
+        faults.append(f"{place}: node {row['node']!r} is not in the grid; name one of its {len(known)} nodes")
     faults += [f"{place}: {name} {row[name]!r} does not exist; allowed are {', '.join(PHASES)}"
                for name in ("phase", "ev_phase") if name in row and _phase(row[name]) is None]  # fmt: skip
-    if not isinstance(row["capacity_kw"], int | float | np.number):
+    if isinstance(row["capacity_kw"], bool) or not isinstance(row["capacity_kw"], int | float | np.number):
         faults.append(f"{place}: capacity_kw {row['capacity_kw']!r} is not a number of kW")
     return faults

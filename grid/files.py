@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def read_grid(path: Path) -> Grid:
         Names the file and every fault in it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a JSON file ({error}); a grid file is JSON") from error
     try:
@@ -73,6 +74,9 @@ def _grid_of(document: Any, path: Path) -> Grid:
         missing = [name for name in ("graph", "connections") if name not in document]
         if missing:
             raise ValueError(f"{', '.join(missing)} missing; a grid file has graph and connections")
+        for name, kind in (("graph", dict), ("connections", list)):
+            if not isinstance(document[name], kind):
+                raise ValueError(f"{name} is {type(document[name]).__name__}; {kind.__name__} is needed")
         name = str(document.get("name", path.stem))
         return Grid.from_records(_graph_of(document["graph"]), document["connections"], name)
     if isinstance(document, dict) and "nodes" in document and ("edges" in document or "links" in document):
@@ -84,25 +88,44 @@ def _graph_of(data: dict[str, Any]) -> nx.MultiGraph:
     """Build the graph of node-link data; edges without a key take their ``id``."""
     if data.get("directed"):
         raise ValueError("the graph is directed; an undirected multigraph is needed (a and b hold the direction)")
-    edges = data.get("edges", data.get("links"))
-    if not isinstance(edges, list) or not isinstance(data.get("nodes"), list):
+    nodes, edges = data.get("nodes"), data.get("edges", data.get("links"))
+    if not isinstance(edges, list) or not isinstance(nodes, list):
         raise ValueError("nodes and edges must be lists")
-    wrong = [f"node {i}: no id" for i, node in enumerate(data["nodes"]) if "id" not in node]
-    wrong += [f"edge {i}: source, target and key are needed" for i, edge in enumerate(edges)
-              if not {"source", "target"} <= edge.keys() or not {"key", "id"} & edge.keys()]  # fmt: skip
-    nodes = {node["id"] for node in data["nodes"] if "id" in node}
-    wrong += [f"edge {edge.get('key', i)}: node {edge[end]!r} is not in the file" for i, edge in enumerate(edges)
-              for end in ("source", "target") if end in edge and edge[end] not in nodes]  # fmt: skip
+    wrong = _node_list_faults(nodes) or _edge_list_faults(edges, {node["id"] for node in nodes})
     if wrong:
         raise ValueError("\n".join(wrong))
     graph = nx.MultiGraph()
-    for node in data["nodes"]:
+    for node in nodes:
         graph.add_node(node["id"], **{name: value for name, value in node.items() if name != "id"})
     for edge in edges:
         key = edge.get("key", edge.get("id"))
         rest = {name: value for name, value in edge.items() if name not in ("source", "target", "key")}
-        graph.add_edge(edge["source"], edge["target"], key=key, **{"a": edge["source"], "b": edge["target"]} | rest)
+        rest.setdefault("a", edge["source"])
+        rest.setdefault("b", edge["target"])
+        graph.add_edge(edge["source"], edge["target"], key=key, **rest)
     return graph
+
+
+def _node_list_faults(nodes: list[Any]) -> list[str]:
+    """Name entries without a usable id, and ids used twice (a graph would silently merge them)."""
+    wrong = [f"node {i}: {node!r} has no text id" for i, node in enumerate(nodes)
+             if not isinstance(node, dict) or not isinstance(node.get("id"), str)]  # fmt: skip
+    count = Counter(node["id"] for node in nodes if not wrong)
+    return wrong + [f"node {name}: id used {n} times; every node needs its own" for name, n in count.items() if n > 1]
+
+
+def _edge_list_faults(edges: list[Any], nodes: set[str]) -> list[str]:
+    """Name entries without ends or key, ends that do not exist, and keys used twice."""
+    wrong = [f"edge {i}: source, target and key (text) are needed" for i, edge in enumerate(edges)
+             if not isinstance(edge, dict) or not {"source", "target"} <= edge.keys()
+             or not isinstance(edge.get("key", edge.get("id")), str)]  # fmt: skip
+    if wrong:
+        return wrong
+    keys = [edge.get("key", edge.get("id")) for edge in edges]
+    wrong = [f"branch {key}: node {edge[end]!r} is not in the file" for key, edge in zip(keys, edges, strict=True)
+             for end in ("source", "target") if not isinstance(edge[end], str) or edge[end] not in nodes]  # fmt: skip
+    twice = [(key, n) for key, n in Counter(keys).items() if n > 1]
+    return wrong + [f"branch {key}: id used {n} times; every branch needs its own" for key, n in twice]
 
 
 def _finite(data: dict[str, Any]) -> dict[str, Any]:

@@ -248,10 +248,18 @@ def _connections(net: Any, node_of: dict) -> tuple[list[dict[str, Any]], list[fl
                 capacity = max(rated, float(np.hypot(p, q)), SMALLEST_CAPACITY_KW)
                 name = f"{table}-{index}{end}"
                 records.append({"ean": ean_code(len(records) + 1), "node": node_of[row["bus"]], "phase": phase,
-                                "capacity_kw": capacity, "kind": "other", "meter_id": name})  # fmt: skip
+                                "capacity_kw": capacity, "kind": _kind(row), "meter_id": name})  # fmt: skip
                 p_kw.append(p)
                 q_kvar.append(q)
     return records, p_kw, q_kvar
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """Read the kind of a connection from its SimBench profile: H0 = household, G and L = trade and farms."""
+    profile = row.get("profile")
+    if not isinstance(profile, str):
+        return "other"
+    return "home" if profile.startswith("H0") else "business" if profile[:1] in "GL" else "other"
 
 
 def _with_profiles(net: Any, imported: ImportedGrid) -> SimBenchYear:

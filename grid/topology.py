@@ -16,8 +16,8 @@ import networkx as nx
 from grid.arrays import GridArrays, compile_arrays
 from grid.attributes import PARAMETERS, REQUIRED, SOURCE_DEFAULTS, ZERO_SEQUENCE_FACTORS, level_of
 from grid.cables import CABLES, TRANSFORMERS
-from grid.checks import connection_faults, graph_faults, shape_faults, type_faults
-from grid.connections import ConnectionTable, connection_table, empty_connections
+from grid.checks import grid_faults, is_number, shape_faults
+from grid.connections import ConnectionTable, connection_table, empty_connections, row_faults
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,9 @@ class Grid:
     name: str = "grid"
 
     def __post_init__(self) -> None:
-        faults = shape_faults(self.graph) or type_faults(self.graph)
-        if not faults:
-            graph = complete_graph(self.graph)
-            faults = graph_faults(graph) + connection_faults(self.connections, len(graph))
-        if faults:
-            raise ValueError(f"{self.name} has {len(faults)} fault(s):\n" + "\n".join(faults))
+        refuse(self.name, shape_faults(self.graph))
+        graph = complete_graph(self.graph)
+        refuse(self.name, grid_faults(graph, self.connections))
         object.__setattr__(self, "graph", nx.freeze(graph))
 
     @cached_property
@@ -59,8 +56,23 @@ class Grid:
 
     @classmethod
     def from_records(cls, graph: nx.MultiGraph, records: Iterable[Mapping[str, Any]], name: str = "grid") -> Grid:
-        """Build a grid whose connections are rows naming their node by id (see ``connection_table``)."""
-        return cls(graph, connection_table(records, graph), name)
+        """Build a grid whose connections are rows naming their node by id (see ``connection_table``).
+
+        Faults of rows and graph are listed together.
+        """
+        rows = list(records)
+        refuse(name, shape_faults(graph))
+        faults = row_faults(rows, graph)
+        if faults:
+            good = connection_table([row for row in rows if not row_faults([row], graph)], graph)
+            refuse(name, grid_faults(complete_graph(graph), good) + faults)
+        return cls(graph, connection_table(rows, graph), name)
+
+
+def refuse(name: str, faults: list[str]) -> None:
+    """Raise one ValueError with all faults, a line each, if there are any."""
+    if faults:
+        raise ValueError(f"{name} has {len(faults)} fault(s):\n" + "\n".join(faults))
 
 
 def add_source(graph: nx.MultiGraph, node: str, u_ref: float = 1.0, **impedance: float) -> None:
@@ -89,28 +101,32 @@ def complete_graph(graph: nx.MultiGraph) -> nx.MultiGraph:
 
 
 def _complete_node(data: Mapping[str, Any]) -> dict[str, Any]:
-    node = dict(data)
+    node = {name: value for name, value in data.items() if value is not None}
     u_rated = node.get("u_rated")
-    if "level" not in node and isinstance(u_rated, int | float):
+    if "level" not in node and is_number(u_rated):
         node["level"] = level_of(float(u_rated))
-    return SOURCE_DEFAULTS | node if node.get("u_ref") is not None else node
+    return SOURCE_DEFAULTS | node if is_number(node.get("u_ref")) else node
 
 
 def _complete_branch(data: Mapping[str, Any]) -> dict[str, Any]:
-    branch = {"from_status": 1, "to_status": 1} | _library_values(data) | dict(data)
+    own = {name: value for name, value in data.items() if value is not None}
+    branch = {"from_status": 1, "to_status": 1} | _library_values(own) | own
     for item in PARAMETERS.get(str(branch.get("kind")), ()):
         if item.default is REQUIRED or item.name in branch:
             continue
         base, factor = ZERO_SEQUENCE_FACTORS.get(item.name, ("", 0.0))
-        branch[item.name] = factor * branch.get(base, float("nan")) if base else item.default
+        value = branch.get(base, float("nan"))
+        branch[item.name] = (factor * value if is_number(value) else float("nan")) if base else item.default
     return branch
 
 
 def _library_values(data: Mapping[str, Any]) -> dict[str, Any]:
-    if data.get("kind") == "line" and data.get("cable") in CABLES and "length_m" in data:
-        return CABLES[data["cable"]].parameters(data["length_m"])
-    if data.get("kind") == "transformer" and data.get("transformer_type") in TRANSFORMERS:
-        return TRANSFORMERS[data["transformer_type"]].parameters()
+    """Return the parameters of the named type; nothing where name or length are no use (the checker says so)."""
+    cable, unit, length = data.get("cable"), data.get("transformer_type"), data.get("length_m")
+    if data.get("kind") == "line" and isinstance(cable, str) and cable in CABLES:
+        return CABLES[cable].parameters(length) if is_number(length) and length > 0 else {}
+    if data.get("kind") == "transformer" and isinstance(unit, str) and unit in TRANSFORMERS:
+        return TRANSFORMERS[unit].parameters()
     return {}
 
 
@@ -122,4 +138,5 @@ __all__ = [
     "add_transformer",
     "complete_graph",
     "connection_table",
+    "refuse",
 ]
