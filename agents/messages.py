@@ -305,12 +305,12 @@ class HomeForecast(Message):
 
 @dataclass(frozen=True)
 class FleetSchedule(Message):
-    """When a fleet operator needs which vehicle back on the road."""
+    """When a fleet operator needs which vehicle back on the road, and the energy at the meter that its tour took."""
 
     sender, receiver, protocol = "fleet_operator", "aggregator", "API"
     session_row: np.ndarray
     departure_min: np.ndarray
-    desired_kwh: np.ndarray
+    needed_kwh: np.ndarray
 
 
 # --- electricity market ----------------------------------------------------------------------------------------------

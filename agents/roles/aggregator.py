@@ -153,7 +153,7 @@ class Aggregator(Role):
             b.charge_now[wish.session_row] |= wish.is_override
         for tour in self.knowledge.take(FleetSchedule):
             b.departure_min[tour.session_row] = tour.departure_min
-            b.desired_kwh[tour.session_row] = tour.desired_kwh
+            b.stated_kwh[tour.session_row] = tour.needed_kwh
 
     def _hear_battery_data(self) -> None:
         b = self.believed
@@ -229,7 +229,7 @@ class Aggregator(Role):
     def steer(self, period: int) -> None:
         """Send this period's targets, with grid limits and balancing worked in (AGG-5)."""
         here = np.flatnonzero(self.session_at >= 0)
-        target = self._overdue_charge_on(here, self.plan_kw[here, period].astype(np.float64), period)
+        target = self._free_where_done(here, self.plan_kw[here, period].astype(np.float64), period)
         high = self.believed.max_kw[self.session_at[here]]
         target = np.minimum(target, high)
         free = target
@@ -243,12 +243,13 @@ class Aggregator(Role):
         target = self._activated(here, target, period)
         self.send(SmartChargingSignal(here, target))
 
-    def _overdue_charge_on(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
-        """Cars that stayed longer than believed: nobody knows when they leave, so they charge on."""
-        rows = self.session_at[here]
-        leave = self.believed.departure_of(rows, self.points.segment[here])
-        idle = (leave <= period * 15.0) & (self.plan_kw[here, period] <= 0.0)
-        return np.where(idle, np.inf, target)
+    def _free_where_done(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
+        """Who does not take part is not limited; a car whose plan is done charges on until it stops by itself.
+
+        The plan covers what the driver is believed to need; who needed more, or stays longer, gets it this way.
+        """
+        is_done = ~(np.abs(self.plan_kw[here, period:]) > 1e-6).any(axis=1)
+        return np.where(is_done | ~self.takes_part[here], np.inf, target)
 
     def _activated(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
         """Take activated balancing power (up = less charging) from, or add it to, the cars that have room."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.fleet.figures import FIGURES
 from agents.fleet.tables import SEGMENTS, ChargingPoints
 from agents.fleet.view import SessionView
 
@@ -13,10 +14,29 @@ EFFICIENCY = 0.88
 """Charging efficiency that the aggregator assumes of a car it knows nothing about (calibration, physics)."""
 UNKNOWN_NEED_KWH = 30.0
 """Energy that a car is kept ready for when nobody says what it needs: dear, because data is missing (report 7.1)."""
-TYPICAL_STAY_H = {"home": 10.0, "public_ac": 3.0, "work": 7.0, "depot": 8.0, "shared": 2.0, "dc": 0.5}
-"""Stay assumed of drivers who state nothing, hours; short, because a wrong guess leaves a car empty."""
+SAFE_STAY_SHARE = 0.45
+"""Share of the mean stay of the arrival hour on which a car is ready when its driver states nothing: most stay longer."""
+TYPICAL_STAY_H = {"depot": 5.0, "shared": 1.0, "dc": 0.3}
+"""Stay assumed where no mean by arrival hour is published."""
+READY_BEFORE_MIN = 45.0
+"""A car is ready this long before its stated departure: drivers leave early as often as late."""
+NEED_MARGIN = 1.08
+"""Energy planned on top of the believed need: chargers lose more at low current."""
 RESERVE_SHARE = 0.3
 """Charge below which a car does not deliver."""
+
+
+def _safe_stay_h() -> np.ndarray:
+    """Safe stay by segment and hour of arrival, float64[n_segments, 24]."""
+    rows = []
+    for name in SEGMENTS:
+        typical = TYPICAL_STAY_H.get(name)
+        mean = np.asarray(FIGURES[name].stay_h) if typical is None else np.full(24, typical / SAFE_STAY_SHARE)
+        rows.append(SAFE_STAY_SHARE * mean)
+    return np.array(rows)
+
+
+SAFE_STAY_H = _safe_stay_h()
 
 
 @dataclass
@@ -46,10 +66,12 @@ class Beliefs:
         return cls(**nan)
 
     def departure_of(self, rows: np.ndarray, segment: np.ndarray) -> np.ndarray:
-        """Believed departure, minutes: what was told, else a typical stay."""
-        stay_min = 60.0 * np.array([TYPICAL_STAY_H[name] for name in SEGMENTS])[segment]
-        told = self.departure_min[rows]
-        return np.where(np.isnan(told), self.arrival_min[rows] + stay_min, told)
+        """Believed time by which a car must be ready, minutes: a little before what was told, else a safe stay."""
+        hour = np.floor_divide(self.arrival_min[rows], 60.0).astype(np.int64) % 24
+        stay_min = 60.0 * SAFE_STAY_H[segment, hour]
+        arrival, told = self.arrival_min[rows], self.departure_min[rows]
+        ready = np.maximum(told - READY_BEFORE_MIN, arrival + 0.5 * (told - arrival))
+        return np.where(np.isnan(told), arrival + stay_min, ready)
 
     def need_of(self, rows: np.ndarray) -> np.ndarray:
         """Energy believed to be still needed in the battery, kWh: by the battery, else as stated, else unknown."""
@@ -57,7 +79,7 @@ class Beliefs:
         by_battery = self.desired_kwh[rows] - self.soc_kwh[rows] - received
         stated = self.stated_kwh[rows] - received
         need = np.where(np.isnan(by_battery), stated, by_battery)
-        need = np.where(np.isnan(need), UNKNOWN_NEED_KWH - received, need)
+        need = NEED_MARGIN * np.where(np.isnan(need), UNKNOWN_NEED_KWH - received, need)
         return np.clip(need, 0.0, np.where(np.isnan(self.capacity_kwh[rows]), 100.0, self.capacity_kwh[rows]))
 
 

@@ -22,10 +22,10 @@ class FleetOperator(Role):
         super().__init__(model, party, links)
         segment = fleet.points.segment[fleet.sessions.cp_row]
         self._own = np.isin(segment, [SEGMENTS.index("depot"), SEGMENTS.index("shared")])
-        self._departure_min, self._desired_kwh = fleet.sessions.departure_min, fleet.sessions.desired_kwh
+        self._departure_min, self._need_kwh = fleet.sessions.departure_min, fleet.sessions.need_kwh
 
     def schedule(self, arrived: np.ndarray) -> None:
-        """Tell when vehicles that came in must leave: the operator made the tours and knows."""
+        """Tell when vehicles that came in must leave and what their tour took: the operator planned it and knows."""
         mine = arrived[self._own[arrived]]
         if len(mine):
-            self.send(FleetSchedule(mine, self._departure_min[mine].copy(), self._desired_kwh[mine].astype(np.float64)))
+            self.send(FleetSchedule(mine, self._departure_min[mine].copy(), self._need_kwh[mine].astype(np.float64)))
