@@ -194,6 +194,9 @@ DC = SegmentFigures(
 )
 FIGURES = {"home": HOME, "public_ac": PUBLIC_AC, "work": WORK, "depot": DEPOT, "shared": SHARED, "dc": DC}
 
+# E: highest power reached in a session, Dutch sessions of 2020, all alternating-current segments together.
+SESSION_POWER_2020 = {"at most 4 kW": 0.40, "about 7.4 kW": 0.15, "11 kW and more": 0.36}
+
 
 @dataclass(frozen=True)
 class Model:
@@ -208,7 +211,8 @@ class Model:
     min_a: float = 6.0
 
 
-# R: registrations, usable kWh and AC power (11 kW = 3 x 16 A, 7.4 = 1 x 32 A, 3.7 = 1 x 16 A, 22 = 3 x 32 A).
+# R: registrations, usable kWh and AC power (11 kW = 3 x 16 A, 7.4 = 1 x 32 A, 7.2 = 2 x 16 A, 3.7 = 1 x 16 A, 22 = 3 x
+# 32 A).
 # The direct-current power (mean over a 10-80 % session) and the 8 A of the Zoe (evcc #4788) are from maker data, A.
 BATTERY_CARS = (
     Model("Tesla Model 3", 47783, 57.5, 3, 16, 110),
@@ -223,7 +227,7 @@ BATTERY_CARS = (
     Model("Volvo XC40", 12520, 66.0, 3, 16, 110),
     Model("Nissan Leaf", 11977, 39.0, 1, 16, 45),
     Model("Tesla Model S", 10899, 75.0, 3, 16, 120),
-    Model("VW e-Golf", 10019, 32.0, 1, 32, 38),
+    Model("VW e-Golf", 10019, 32.0, 2, 16, 38),
 )
 PLUG_IN_HYBRIDS = (  # R: one phase, 3.7 kW, 8-15 kWh; spread A
     Model("plug-in hybrid, small battery", 0.3, 8.0, 1, 16, 0),
