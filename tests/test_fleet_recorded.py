@@ -1,13 +1,14 @@
 """Recorded sessions: known column names, rows rejected with number and reason, the others kept and counted."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from agents.fleet.counterfactual import uncontrolled
-from agents.fleet.recorded import read_recorded, recorded_sessions
+from agents.fleet.recorded import SCHEMA, read_recorded, recorded_sessions
 from markets.calendar import Horizon
 
 WEEK = Horizon(date(2025, 1, 13), 7)
@@ -86,6 +87,44 @@ def test_dutch_and_acn_column_names_are_mapped():
         assert result.fleet.sessions.arrival_min.tolist() == [480]  # 07:00 UTC is 08:00 in the Netherlands
         assert result.fleet.sessions.departure_min.tolist() == [990]
     assert recorded_sessions(dutch, WEEK).fleet.vehicles.phases.tolist() == [1]
+
+
+def test_a_whole_record_of_the_acn_interface_is_read():
+    record = {
+        "_id": "5c36621ef9af8b4639a8e0b0",
+        "clusterID": "0039",
+        "connectionTime": "Mon, 13 Jan 2025 07:00:00 GMT",
+        "disconnectTime": "Mon, 13 Jan 2025 15:30:00 GMT",
+        "doneChargingTime": None,
+        "kWhDelivered": 9.5,
+        "sessionID": "2_39_138_560_2025",
+        "siteID": "0002",
+        "spaceID": "CA-303",
+        "stationID": "2-39-138-560",
+        "timezone": "America/Los_Angeles",
+        "userID": None,
+    }
+    result = recorded_sessions(pl.DataFrame([record]), WEEK)
+    assert len(result.rejections) == 0 and len(result.fleet.sessions) == 1
+
+
+def test_times_as_dutch_spreadsheets_write_them():
+    frame = pl.DataFrame(
+        {
+            "ChargePoint": ["a"],
+            "UTCTransactionStart": ["13-01-2025 07:00"],
+            "UTCTransactionStop": ["13-01-2025 08:00:00"],
+            "TotalEnergy": ["3,5"],
+        }
+    )
+    assert recorded_sessions(frame, WEEK).fleet.sessions.arrival_min.tolist() == [480]
+
+
+def test_the_page_names_every_column_that_is_understood():
+    page = (Path(__file__).parents[1] / "docs" / "sessions.md").read_text(encoding="utf-8")
+    for target, (_, _, names) in SCHEMA.items():
+        assert f"| `{target}` |" in page
+        assert all(f"`{name}`" in page for name in names)
 
 
 def test_two_sockets_of_one_point_do_not_clash():

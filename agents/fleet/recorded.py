@@ -34,12 +34,20 @@ SCHEMA: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "segment": ("text", "home, public_ac, work, depot, shared or dc", ("segment_type", "location_type")),
     "max_kw": ("number", "highest power of the session or point", ("MaxPower", "max_power_kw", "P_max")),
     "battery_kwh": ("number", "usable battery", ("battery", "battery_capacity", "capacity_kwh")),
-    "connector": ("text", "socket number or plug type", ("Connector", "Connector_ID", "spaceID", "connector_type")),
+    "connector": ("text", "socket number or plug type", ("Connector", "Connector_ID", "connector_type")),
 }
 NEEDED = ("point", "arrival", "departure", "energy_kwh")
 CONNECTORS = ("type2", "type1", "ccs", "ccs2", "combo2", "chademo", "mennekes", "tesla")
 _AC_KW, _DC_KW = 22.08, 400.0
 _ENERGY_TOLERANCE = 1.02
+_LOCAL_FORMS = (
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%d-%m-%Y %H:%M:%S",  # as Dutch spreadsheets write it; with slashes day and month could be meant either way
+    "%d-%m-%Y %H:%M",
+)
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,7 @@ def _instants(text: pl.Series, zone: str | None) -> pl.Series:
     gmt = text.str.strip_suffix(" GMT").str.to_datetime("%a, %d %b %Y %H:%M:%S", strict=False, time_unit="us")
     result = aware.fill_null(spaced).fill_null(gmt.dt.replace_time_zone("UTC"))
     if zone is not None:
-        for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"):
+        for form in _LOCAL_FORMS:
             naive = text.str.to_datetime(form, strict=False, time_unit="us")
             local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
             result = result.fill_null(local.dt.convert_time_zone("UTC"))
