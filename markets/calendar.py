@@ -86,6 +86,12 @@ class Horizon:
         assert offset is not None
         return offset.total_seconds() / 3600
 
+    @cached_property
+    def is_peak(self) -> np.ndarray:
+        """Periods of the peak product of the forward market: working days from 08:00 to 20:00, bool[n_periods]."""
+        is_working_day = np.array([not self.is_weekend(d) for d in range(self.days)])
+        return is_working_day[self.day_of] & (self.local_hour >= 8.0) & (self.local_hour < 20.0)
+
     def day_slice(self, day: int) -> slice:
         """The periods of one day."""
         return slice(int(self.day_start_period[day]), int(self.day_start_period[day + 1]))

@@ -44,6 +44,30 @@ def test_block_accepted_and_paradoxically_rejected():
     assert (out.accepted_block_share[0], out.paradoxically_rejected) == (0.0, ())
 
 
+@pytest.mark.parametrize(
+    ("least_share", "share", "prices"),
+    [(0.5, 0.75, [20, 20, 20, 48]), (0.0, 0.75, [20, 20, 20, 48]), (0.8, 0.0, [20, 20, 50, 50])],
+)
+def test_a_divisible_block_is_accepted_to_the_share_at_which_the_mean_price_is_its_limit(least_share, share, prices):
+    c = clear_rows(C07_CURVES, flat("sell", 40, 27, 0, 4, min_acceptance_share=least_share), n_mtu=4)
+    assert c.accepted_block_share.tolist() == [share]
+    assert c.price_eur_per_mwh.tolist() == prices
+
+
+@pytest.mark.parametrize(
+    ("block", "missed_eur"),
+    [
+        (BlockOrder(9, False, 27.0, (20.0, 20.0, 40.0, 60.0), 0), 505.0),  # (41.43 - 27) EUR/MWh of 35 MWh
+        (BlockOrder(9, True, 30.0, (20.0, 20.0), 0), 100.0),  # with it the quarters cost 20 to 50, and 50
+        (BlockOrder.flat(9, "sell", 40, 34.99, 0, 4), 0.4),
+    ],
+)
+def test_profiles_and_buyers_are_paradoxically_rejected_too(block, missed_eur):
+    c = clear_rows(C07_CURVES, block, n_mtu=4)
+    assert c.price_eur_per_mwh.tolist() == [20, 20, 50, 50]
+    assert c.paradoxically_rejected == ((0, missed_eur),)
+
+
 @pytest.mark.case("C10")
 @pytest.mark.parametrize(("limit", "share"), [(72, 1.0), (68, 0.0)])
 def test_hourly_block_over_quarters_looks_at_the_mean(limit, share):
