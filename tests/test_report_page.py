@@ -359,10 +359,15 @@ HANDS = """<script>(async () => {
 
 
 def _browse(page: str, folder: Path) -> tuple[dict[str, str], str, str]:
+    return _browse_with(HANDS, page, folder)
+
+
+def _browse_with(hands: str, page: str, folder: Path) -> tuple[dict[str, str], str, str]:
+    """What a page says of itself after a script has used it, the browser's complaints, and the page as it then is."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: the page is not tested in a browser")
     file = folder / "page.html"
-    file.write_text(page.replace("</body>", HANDS), encoding="utf-8")
+    file.write_text(page.replace("</body>", hands), encoding="utf-8")
     profile = f"--user-data-dir={folder / 'profile'}"
     done = subprocess.run(
         [CHROMIUM, *FLAGS, profile, file.as_uri()], capture_output=True, text=True, timeout=120, check=False

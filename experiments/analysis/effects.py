@@ -28,7 +28,8 @@ class Level:
     mean : Interval
         Of the key figure.
     change : Interval
-        Against the first level; with several replications from pairs of the same replication.
+        Against the first level; with several replications from pairs of the same replication. All changes of a factor
+        hold together at the level of confidence (Bonferroni), so that the largest of many is not called sure by luck.
     """
 
     label: str
@@ -84,9 +85,10 @@ def effect_of(observations: pl.DataFrame, factor: str, kpi: str, confidence: flo
     replication = observations["replication"].to_numpy()
     has_pairs = np.unique(replication).size >= 2
     per_level = [_units(values[rows], replication[rows], by_replication=has_pairs) for _, _, rows in bins]
+    strict = 1.0 - (1.0 - confidence) / (len(bins) - 1)
     levels = []
     for (label, position, _), mine in zip(bins, per_level, strict=True):
-        change = _paired(mine, per_level[0], confidence) if has_pairs else _apart(mine, per_level[0], confidence)
+        change = _paired(mine, per_level[0], strict) if has_pairs else _apart(mine, per_level[0], strict)
         levels.append(Level(label, position, mean_interval(mine, confidence), change))
     return Effect(factor, kpi, tuple(levels), is_numeric)
 

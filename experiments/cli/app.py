@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import listings, pages, runs, sweeps
+from experiments.cli import hil, listings, pages, reports, runs, sweeps
 
 app = typer.Typer(
     name="flexpolder",
@@ -40,7 +40,8 @@ def options(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.run,
     runs.validate,
-    runs.report,
+    reports.report,
+    reports.compare,
     listings.scenarios,
     listings.levers,
     listings.strategies,
@@ -54,6 +55,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(hil.app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands on a single run: run, validate, report."""
+"""Commands on a single run: run, validate."""
 
 from __future__ import annotations
 
@@ -109,18 +109,6 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None, json_output
         return
     head = checked.sections.scenario
     say(f"{checked.path.name} is sound: {head.days} days from {head.first_day}, {checked.horizon.n_periods} periods")
-
-
-def report(run_dir: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
-    """Write the HTML report of a run again."""
-    with faults_to_exit():
-        from experiments.store.folder import FolderError, read_manifest
-
-        kind = read_manifest(run_dir)["kind"]
-        if kind != "run":
-            raise FolderError(f"{run_dir} holds a {kind}, not a run")
-        path = write_report(run_dir)
-    out.print(f"report: {path}", soft_wrap=True)
 
 
 def write_report(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.cli.reports import write_page
 from experiments.cli.runs import JsonOption, QuietOption, number
 from experiments.cli.screen import INTERRUPTED, faults_to_exit, out, progress_bar, say, show_json, show_table
 
@@ -51,6 +52,7 @@ def sweep(
     address: AddressOption = None,
     workers: WorkersOption = 0,
     backend: BackendOption = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -64,7 +66,8 @@ def sweep(
         place = out_dir or Path("results") / plan.file.sweep.name
         with progress_bar(f"sweep {plan.file.sweep.name}", quiet=quiet or json_output) as tick, _resumable(place):
             result = start(plan, place, Conduct(_workers(workers), address, backend, tick=tick))
-        _show(result, json_output=json_output, quiet=quiet)
+        page = None if no_report else write_page(result.out)
+        _show(result, page, json_output=json_output, quiet=quiet)
 
 
 def resume(
@@ -76,6 +79,7 @@ def resume(
         bool, typer.Option("--allow-changed-source", help="Continue although the program has changed.")
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed runs again.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -87,7 +91,8 @@ def resume(
         with progress_bar(f"sweep {folder.name}", quiet=quiet or json_output) as tick, _resumable(folder):
             conduct = drive.Conduct(_workers(workers), address, backend, tick=tick)
             result = drive.resume(folder, conduct, allow_changed_source=allow_changed_source, retry_failed=retry_failed)
-        _show(result, json_output=json_output, quiet=quiet)
+        page = None if no_report else write_page(result.out)
+        _show(result, page, json_output=json_output, quiet=quiet)
 
 
 @contextmanager
@@ -100,7 +105,7 @@ def _resumable(place: Path) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _show(result: SweepResult, *, json_output: bool, quiet: bool) -> None:
+def _show(result: SweepResult, page: Path | None, *, json_output: bool, quiet: bool) -> None:
     from experiments.analysis.summary import index_rows, policy_rows
     from experiments.results import Results
     from experiments.sweep.design import JOINT_DESIGNS
@@ -117,7 +122,7 @@ def _show(result: SweepResult, *, json_output: bool, quiet: bool) -> None:
     (_index_table if is_joint else _policy_table)(results)
     bad = f", {result.n_failed} failed, {result.n_crashed} crashed" if result.n_failed + result.n_crashed else ""
     out.print(f"{result.n_new} new runs{bad} in {result.wall_s:.1f} s ({result.backend})")
-    out.print(f"results: {result.out}", soft_wrap=True)
+    out.print(f"results: {result.out}" if page is None else f"report: {page}", soft_wrap=True)
 
 
 def _title(results: Results) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from plotly.offline import get_plotlyjs
 
 from experiments.kpis import KPIS
 from experiments.report import summary
 from experiments.report.facts import facts
 from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
-from experiments.report.section import PLOT_OPTIONS, Section, fold
+from experiments.report.section import Section, fold
+from experiments.report.shell import header, page_of
+from experiments.report.shell import summary as summary_section
 from experiments.report.view import RunView
 from experiments.report.wording import count, number, plural, table
 
@@ -53,17 +53,7 @@ def run_report(tables: Mapping[str, pl.DataFrame], kpis: Mapping[str, Any], mani
     run = RunView(tables, kpis, manifest)
     parts = [build(run) for build in SECTIONS]
     name = str(manifest.get("name") or run.scenario("name") or "run")
-    body = "".join(part.html() for part in parts)
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>flexpolder: {escape(name)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_asset('style.css')}</style></head><body>"
-        '<a class="skip" href="#summary">To the summary</a>'
-        f"{_contents(parts)}<main>{_header(run, name)}{body}{_footer(run)}</main>"
-        f"<script>{get_plotlyjs()}</script>"
-        f'<script type="application/json" id="plot-options">{json.dumps(PLOT_OPTIONS)}</script>'
-        f"<script>{_asset('report.js')}</script></body></html>"
-    )
+    return page_of(name, _header(run, name), parts, _footer(run))
 
 
 def write_run_report(run_dir: str | Path) -> Path:
@@ -94,18 +84,6 @@ def write_run_report(run_dir: str | Path) -> Path:
     return page
 
 
-def _asset(name: str) -> str:
-    return (files("experiments.report") / name).read_text(encoding="utf-8")
-
-
-def _contents(parts: list[Section]) -> str:
-    links = "".join(f'<li><a href="#{p.key}">{escape(p.title)}</a></li>' for p in parts)
-    return (
-        '<nav aria-label="Contents"><a class="brand" href="#top">flexpolder</a>'
-        f'<ol><li><a href="#summary">Summary</a></li>{links}</ol></nav>'
-    )
-
-
 def _dates(run: RunView) -> str:
     if not run.n_periods:
         return "No periods"
@@ -124,17 +102,12 @@ def _header(run: RunView, name: str) -> str:
     if nodes:
         size += f" · {plural(nodes, 'grid node')} and {plural(branches, 'cable, line or transformer', 'branches')}"
     about = str(run.manifest.get("description") or run.scenario("description") or "")
-    tiles = "".join(t.html() for t in summary.tiles(f))
-    text = "".join(f"<li>{escape(s)}</li>" for s in summary.sentences(run, f))
-    return (
-        f'<header id="top"><p class="kind">Simulation report</p><h1>{escape(name)}</h1>'
-        + (f'<p class="about">{escape(about)}</p>' if about else "")
-        + f'<p class="meta">{escape(_dates(run))}<br>{escape(size)}</p>'
-        f'<p class="scale"><strong>Scale.</strong> {escape(summary.representation(run))}</p></header>'
-        '<section id="summary" aria-labelledby="summary-title"><h2 id="summary-title">Summary</h2>'
-        f'<ul class="tiles">{tiles}</ul><ul class="findings">{text}</ul>'
-        '<p class="small">Uncontrolled = the same drivers and trips, every car charging at full power from arrival.'
-        f"</p>{_key_figures(run)}</section>"
+    scale = f"<strong>Scale.</strong> {escape(summary.representation(run))}"
+    small = "Uncontrolled = the same drivers and trips, every car charging at full power from arrival."
+    return header("Simulation report", name, about, [_dates(run), size], scale) + summary_section(
+        [t.html() for t in summary.tiles(f)],
+        summary.sentences(run, f),
+        f'<p class="small">{small}</p>{_key_figures(run)}',
     )
 
 
@@ -151,4 +124,4 @@ def _key_figures(run: RunView) -> str:
 def _footer(run: RunView) -> str:
     seed = run.manifest.get("seed")
     said = f" · seed {seed}" if seed is not None else ""
-    return f"<footer>flexpolder{said} · this page is self-contained and asks nothing of the network</footer>"
+    return f"flexpolder{said} · this page is self-contained and asks nothing of the network"

@@ -15,6 +15,7 @@
       await new Promise((next) => setTimeout(next, 0));
     }
     if (byId("grid-data")) await gridPicture();
+    for (const extra of window.extras || []) root.dataset.drawn = drawn += await extra(options, save);
     root.dataset.ready = "yes";
   }
 

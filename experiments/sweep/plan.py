@@ -231,7 +231,8 @@ def _laid_out(sections: SweepFile, base: Scenario, axes: tuple[Axis, ...], file:
         points = [Point(p, s, {**c, **u}) for p, c in enumerate(chosen) for s, u in enumerate(states)]
     _check_size(len(points) * head.replications, file)
     designs, ids, point_design = _distinct(points, base, file)
-    names = [name or _policy_name(p.values, axes) for name, p in zip(names, _first_points(points), strict=True)]
+    named = axes if head.design in JOINT_DESIGNS else levers  # states of the uncertainties belong to no policy
+    names = [name or _policy_name(p.values, named) for name, p in zip(names, _first_points(points), strict=True)]
     return SweepPlan(sections, base, axes, tuple(names), base_policy, tuple(points), designs, ids, point_design)
 
 
