@@ -129,19 +129,23 @@ def _source_faults(graph: nx.MultiGraph) -> list[str]:
     sources = [node for node, data in graph.nodes(data=True) if is_number(data.get("u_ref"))]
     if not sources:
         return ["grid: no source; give exactly one node the attribute u_ref (pu)"]
+    faults = [fault for node in sources for fault in _one_source_faults(node, graph.nodes[node])]
     if len(sources) > 1:
-        return [f"grid: {len(sources)} sources ({', '.join(map(str, sources))}); exactly one node may have u_ref"]
-    data = graph.nodes[sources[0]]
+        faults.append(f"grid: {len(sources)} sources ({', '.join(map(str, sources))}); exactly one node may have u_ref")
+    reached = set().union(*(nx.node_connected_component(graph, node) for node in sources))
+    isolated = [node for node in graph if node not in reached]
+    text = f"isolated, no chain of branches leads to the source {sources[0]}"
+    return faults + [f"node {node}: {text}" for node in isolated]
+
+
+def _one_source_faults(node: Any, data: dict[str, Any]) -> list[str]:
     faults = []
     if not 0.5 <= data["u_ref"] <= 1.5:
-        faults.append(f"node {sources[0]}: u_ref {data['u_ref']}; between 0.5 and 1.5 pu")
+        faults.append(f"node {node}: u_ref {data['u_ref']}; between 0.5 and 1.5 pu")
     for name, right in (("sk", "above 0 VA"), ("rx_ratio", "0 or more"), ("z01_ratio", "above 0")):
         value = data.get(name)
         if is_number(value) and (value < 0 or (value == 0 and right != "0 or more")):
-            faults.append(f"node {sources[0]}: {name} {value}; {right}")
-    reached = nx.node_connected_component(graph, sources[0])
-    isolated = [node for node in graph if node not in reached]
-    faults += [f"node {node}: isolated, no chain of branches leads to the source {sources[0]}" for node in isolated]
+            faults.append(f"node {node}: {name} {value}; {right}")
     return faults
 
 
@@ -221,7 +225,7 @@ def _clock_faults(data: dict[str, Any]) -> list[str]:
     if clock not in range(13):
         return [f"clock {clock!r}; a whole number from 0 to 12"]
     is_odd = (data["winding_from"] == "delta") != (data["winding_to"] == "delta")
-    if data["winding_from"].startswith("zigzag") or data["winding_to"].startswith("zigzag"):
+    if any(str(data[name]).startswith("zigzag") for name in ("winding_from", "winding_to")):
         return []
     if bool(clock % 2) != is_odd:
         pair = f"{data['winding_from']}/{data['winding_to']}"

@@ -3,8 +3,10 @@
 import networkx as nx
 import numpy as np
 
+from grid.parameters import GridParameters
 from grid.topology import Grid, add_cable, add_source, add_transformer
 
+SMALL_TOWN = GridParameters(homes=60, lv_areas=3, depots=1, dc_sites=1, business_parks=1, offices=2, shared_sites=1)
 TURN = np.exp(-2j * np.pi / 3.0)
 
 

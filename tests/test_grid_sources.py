@@ -14,13 +14,11 @@ from grid.ean import is_valid_ean
 from grid.files import grid_to_json, read_grid, write_grid
 from grid.generator import dutch_town
 from grid.importers import from_pandapower, simbench_grid
-from grid.parameters import GridParameters
 from grid.power_flow import PowerFlow
 from grid.sources import HOME_SIZES_KW, load_grid, with_kinds, with_sites
 from grid.topology import Grid
-from tests.grid_cases import feeder, record, station_grid, with_homes
+from tests.grid_cases import SMALL_TOWN, feeder, record, station_grid, with_homes
 
-SMALL = GridParameters(homes=60, lv_areas=3, depots=1, dc_sites=1, business_parks=1, offices=2, shared_sites=1)
 EXTRA = "needs the extra: pip install flexpolder[simbench]"
 
 
@@ -35,7 +33,7 @@ def same(one, other):
 
 
 def test_a_town_survives_the_file(tmp_path):
-    town = dutch_town(SMALL, np.random.default_rng(3))
+    town = dutch_town(SMALL_TOWN, np.random.default_rng(3))
     path = tmp_path / "town.json"
     write_grid(town, path)
     again = read_grid(path)

@@ -112,10 +112,24 @@ def test_hash_follows_switches_and_impedance():
 def test_one_error_lists_all_faults():
     graph = feeder(3)
     graph.add_node("alone", u_rated=400.0)
+    graph.edges["bus", "n1", "c1"].update(cable="rope")
     graph.edges["n1", "n2", "c2"].update(r1=-0.1)
+    rows = [record(0, "n1", "L4"), record(1, "n2", capacity_kw=0.0), record(1, "n2"), record(2, "nowhere")]
+    text = faults_of(graph, rows)
+    for part in (
+        "grid has 7 fault(s)",
+        "node alone: isolated",
+        "cable type 'rope' is unknown; known are 4x150 Al",
+        "branch c2: r1 = -0.1 ohm is negative",
+        "connection e0: phase 'L4' does not exist",
+        "connection e1: EAN used 2 times",
+        "connection e1: capacity_kw 0.0",
+        "connection e2: node 'nowhere' is not in the grid",
+    ):
+        assert part in text
     add_source(graph, "n3")
-    text = faults_of(graph)
-    assert "2 sources (bus, n3)" in text and "branch c2: r1 = -0.1 ohm is negative" in text
+    text = faults_of(graph, rows)
+    assert "grid has 8 fault(s)" in text and "2 sources (bus, n3)" in text
 
 
 @pytest.mark.parametrize(
@@ -133,6 +147,11 @@ def test_one_error_lists_all_faults():
             "cable type '9x99 Unobtainium' is unknown",
         ),
         (lambda g: g.edges["bus", "n1", "c1"].update(length_m=-5.0), "length_m -5.0"),
+        (lambda g: g.edges["bus", "n1", "c1"].update(length_m="far"), "length_m 'far' of cable 4x150 Al"),
+        (lambda g: g.edges["bus", "n1", "c1"].update(c0=float("nan")), "c0 nan; a number in F is needed"),
+        (lambda g: g.nodes["bus"].update(sk=-1.0), "node bus: sk -1.0; above 0 VA"),
+        (lambda g: g.nodes["bus"].update(sk="stiff"), "node bus: sk 'stiff'; a number in VA is needed"),
+        (lambda g: g.add_edge("n1", "n2", key="t", kind="transformer", a="n1", b="n2"), "u1, u2, sn, uk, pk missing"),
         (lambda g: g.nodes["n1"].update(u_rated=0.0), "node n1: u_rated 0.0"),
         (lambda g: g.nodes["n1"].update(u_rated=10e3), "only a transformer may"),
         (lambda g: g.edges["bus", "n1", "c1"].update(kind="rope"), "kind 'rope'; allowed are line"),
@@ -157,6 +176,9 @@ def test_bad_graphs(change, expected):
         ({"u2": 690.0}, "u2 = 690.0 V at a node of 400 V"),
         ({"tap_pos": 7}, "tap_pos 7; between -2 and 2"),
         ({"winding_to": "star"}, "winding_to 'star'"),
+        ({"winding_from": False}, "winding_from False; allowed are wye"),
+        ({"clock": 5.5}, "clock 5.5; a whole number is needed"),
+        ({"tap_size": "big"}, "tap_size 'big'; a number in V is needed"),
         ({"transformer_type": "25 kVA toy"}, "transformer type '25 kVA toy' is unknown"),
     ],
 )
