@@ -21,6 +21,7 @@ from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
 from agents.hardware.keep import Leases, read_known, write_known
 from agents.hardware.link import Counters, Link, LinkSettings
+from agents.hardware.modbus import SunSpecDriver
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
 from agents.hardware.point import PhysicalPoint
@@ -28,6 +29,7 @@ from agents.hardware.recorder import Recorder
 from agents.hardware.schema import warm_up
 from agents.hardware.server import Door
 from agents.hardware.steering import Steering
+from agents.hardware.sunspec import SunSpecDialect
 from agents.port import Plan, Ticket
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 def dialect_of(version: str) -> Dialect:
     """Dialect of an OCPP version."""
+    if version == "sunspec":
+        return SunSpecDialect()
     return Dialect16() if version == "1.6" else Dialect2(version)
 
 
@@ -91,7 +95,8 @@ class CentralSystem:
         self._recorder: Recorder | None = None
         self._heard_mono_s = self.clock.mono_s()
         self._is_dead = False
-        self._tick_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._drivers: dict[str, SunSpecDriver] = {}
         self._dirty: set[str] = set()
         self._told_counts: dict[str, Counters] = {}
 
@@ -110,16 +115,36 @@ class CentralSystem:
         except BaseException:
             self._leases.release()
             raise
-        self._tick_task = asyncio.create_task(self._tick())
+        self._tasks = [asyncio.create_task(self._tick())]
+        self._tasks += [asyncio.create_task(self._drive(s)) for s in self.settings.stations if s.address]
         return self.port
+
+    async def _drive(self, station: StationSettings) -> None:
+        """Call a device that does not call us."""
+        name, point = station.station_id, self.points[station.station_id]
+        watch = _Watch(self._recorder, name)
+        driver = SunSpecDriver(point, station.address, watch.saw, self.settings.call_timeout_s)
+        self._drivers[name] = driver
+
+        def linked() -> None:
+            self._own(name, "linked", version="sunspec")
+            point.linked("sunspec")
+
+        def unlinked(reason: str) -> None:
+            self._own(name, "unlinked", reason=reason)
+            point.unlinked(reason)
+
+        await driver.run(linked, unlinked)
 
     async def stop(self, reason: str) -> None:
         """Return every station to its safe limit, close, write the recording."""
         self.release(reason)
         await asyncio.sleep(0)
-        await asyncio.gather(*(self._last_words(c) for c in list(self._connections.values())))
-        if self._tick_task is not None:
-            self._tick_task.cancel()
+        await self._last_words()
+        await asyncio.gather(*(c.link.close(reason) for c in list(self._connections.values())), return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._door.close()
         self._keep()
         self._own("", "stop", reason=reason)
@@ -134,13 +159,15 @@ class CentralSystem:
         details = asdict(station) | {"id_tags": []}
         self._own(station.station_id, "watch", settings=_finite(details), known=_finite(asdict(known)))
 
-    async def _last_words(self, connection: _Connection) -> None:
-        """Give the pump a moment to tell the safe limit, then close."""
+    async def _last_words(self) -> None:
+        """Give every station a moment to take the safe limit."""
         deadline_s = self.clock.mono_s() + 1.0
-        while connection.link.is_open and connection.steering.owes_limit and self.clock.mono_s() < deadline_s:
+        while self._owes() and self.clock.mono_s() < deadline_s:
             await asyncio.sleep(0.02)
-        with suppress(Exception):
-            await connection.link.close("the run ended")
+
+    def _owes(self) -> bool:
+        steerings = (self.steering_of(name) for name in self.points)
+        return any(s is not None and s.point.is_linked and s.owes_limit for s in steerings)
 
     async def _tick(self) -> None:
         """Watchdog, and keeping what must outlive us."""
@@ -183,6 +210,12 @@ class CentralSystem:
             if not math.isnan(decided_utc_s):
                 tickets[name].sent_utc_s = decided_utc_s
         return tickets
+
+    def begin(self) -> None:
+        """The first period starts now: means are taken from here."""
+        for name, point in self.points.items():
+            self._own(name, "begin")
+            point.mean_kw()
 
     def heard(self) -> None:
         """The simulation lives."""
@@ -229,6 +262,8 @@ class CentralSystem:
 
     def steering_of(self, station: str) -> Steering | None:
         """Steering of a connected station."""
+        if station in self._drivers:
+            return self._drivers[station].steering
         connection = self._connections.get(station)
         return connection.steering if connection else None
 

@@ -42,6 +42,8 @@ class StationSettings:
         Steer the station even if it was not shown to fall back by itself.
     starts_sessions : bool
         Start a session when a car has been connected for ``start_after_s`` and nobody else did.
+    address : str
+        Empty for OCPP (the station calls us); ``modbus://host:502?unit=1`` for SunSpec (we call the device).
     id_tags : tuple of str
         Identities that may charge; empty = all.
     """
@@ -57,6 +59,7 @@ class StationSettings:
     insist: bool = False
     starts_sessions: bool = True
     start_after_s: float = 5.0
+    address: str = ""
     id_tags: tuple[str, ...] = ()
 
     @property
@@ -73,6 +76,7 @@ class StationSettings:
             (e.max_kw > 0 and math.isfinite(e.max_kw), f"limits of {e.max_kw:g} kW"),
             (0 <= e.safe_kw <= e.max_kw, f"safe limit of {e.safe_kw:g} kW outside 0 to {e.max_kw:g} kW"),
             (e.phases in (1, 3), f"{e.phases} phases, must be 1 or 3"),
+            (self.address == "" or self.address.startswith("modbus://"), f"address {self.address!r}"),
             (self.unit in ("", "A", "W"), f"unit {self.unit!r}, must be A or W"),
             (self.lease_s >= 3, f"lease of {self.lease_s:g} s, must be 3 s or more"),
             (self.meter_interval_s >= 1, f"meter interval of {self.meter_interval_s:g} s, must be 1 s or more"),

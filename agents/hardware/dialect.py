@@ -13,6 +13,8 @@ Purpose = Literal["station_max", "default", "session"]
 Wire = tuple[str, dict[str, Any]]
 """Action and payload of a call."""
 
+BACKDATE_S = 2.0
+"""A profile starts this much in the past, so that a station whose clock is a little behind obeys at once."""
 STATION_MAX_ID, DEFAULT_ID, SESSION_ID, LEASED_DEFAULT_ID = 9001, 9002, 9003, 9004
 
 
@@ -25,7 +27,7 @@ class Profile:
     limit : float
         Limit on the wire, in ``unit``.
     start_utc_s, duration_s : float or None
-        Absolute start and length; without them the profile holds until cleared.
+        Now, and how long it shall hold from now; without them the profile holds until cleared.
     """
 
     purpose: Purpose
@@ -85,9 +87,11 @@ class Sink(Protocol):
 
 
 class Dialect(Protocol):
-    """One version of OCPP."""
+    """One version of OCPP, or another protocol in its words."""
 
     version: str
+    stops_at_once: bool
+    """Whether an accepted stop ends the session without a message about it."""
 
     def answer(self, sink: Sink, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Tell the sink and give the answer's payload."""

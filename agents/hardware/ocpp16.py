@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import Profile, Purpose, Sink, Wire, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import register_sample, samples
 
@@ -30,6 +30,7 @@ class Dialect16:
     """The words of OCPP 1.6."""
 
     version = "1.6"
+    stops_at_once = False
 
     def answer(self, sink: Sink, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Tell the sink and give the answer's payload."""
@@ -136,12 +137,12 @@ class Dialect16:
             "chargingSchedule": schedule,
         }
         if profile.start_utc_s is not None:
-            schedule["startSchedule"] = iso(profile.start_utc_s)
+            schedule["startSchedule"] = iso(profile.start_utc_s - BACKDATE_S)
         if profile.purpose == "station_max":
             body["chargingProfileKind"] = "Absolute"
             schedule.setdefault("startSchedule", "2020-01-01T00:00:00.000Z")
         if profile.duration_s is not None:
-            schedule["duration"] = math.ceil(profile.duration_s)
+            schedule["duration"] = math.ceil(profile.duration_s + BACKDATE_S)
         if profile.transaction is not None:
             body["transactionId"] = int(profile.transaction)
         return "SetChargingProfile", {"connectorId": profile.connector, "csChargingProfiles": body}

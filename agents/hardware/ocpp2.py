@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import Profile, Purpose, Sink, Wire, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import samples
 
@@ -53,6 +53,8 @@ _PROBED = (
 
 class Dialect2:
     """The words of OCPP 2.0.1 and 2.1."""
+
+    stops_at_once = False
 
     def __init__(self, version: str = "2.0.1") -> None:
         self.version = version
@@ -167,12 +169,12 @@ class Dialect2:
             "chargingSchedule": [schedule],
         }
         if profile.start_utc_s is not None:
-            schedule["startSchedule"] = iso(profile.start_utc_s)
+            schedule["startSchedule"] = iso(profile.start_utc_s - BACKDATE_S)
         if profile.purpose == "station_max":
             body["chargingProfileKind"] = "Absolute"
             schedule.setdefault("startSchedule", "2020-01-01T00:00:00.000Z")
         if profile.duration_s is not None:
-            schedule["duration"] = math.ceil(profile.duration_s)
+            schedule["duration"] = math.ceil(profile.duration_s + BACKDATE_S)
             if self.version == "2.1" and profile.purpose == "session":
                 body |= {"maxOfflineDuration": schedule["duration"], "invalidAfterOfflineDuration": True}
         if profile.transaction is not None:

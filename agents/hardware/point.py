@@ -27,6 +27,8 @@ from agents.port import (
     within_limit,
 )
 
+DISCHARGING = ("2.1", "sunspec")
+"""Protocols that can ask for power back to the grid."""
 OVERDRAWS_TO_STOP = 2
 """Samples in a row above what was told after which the session is stopped (CP-3)."""
 
@@ -125,7 +127,7 @@ class PhysicalPoint:
         """Capabilities probed so far."""
         e = self.settings.envelope
         proven = {ProofState.PROVEN: True, ProofState.FAILED: False}.get(self.proof.state)
-        discharge_kw = e.discharge_kw if self.version in ("", "2.1") else 0.0
+        discharge_kw = e.discharge_kw if self.version in ("", *DISCHARGING) else 0.0
         return Capabilities(
             e.max_kw, e.min_kw, discharge_kw, e.safe_kw, proven, self.register.is_known, self.version, self.unit
         )

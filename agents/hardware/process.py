@@ -55,6 +55,8 @@ class Child:
         kind = command["do"]
         if kind == "post":
             self._central.post(command["limits_kw"], command["valid_s"], command["decided_utc_s"])
+        elif kind == "begin":
+            self._central.begin()
         elif kind == "settle":
             self._central.heard()
             tell(self._snapshot(command))
@@ -62,6 +64,9 @@ class Child:
             self._central.session(command["station"], command["wish"], command["reason"])
         elif kind == "emergency":
             self._central.emergency_stop(command["reason"])
+        elif kind == "look":
+            self._central.heard()
+            tell(self._report("look"))
         elif kind == "alive":
             self._central.heard()
         elif kind == "stop":
@@ -97,6 +102,7 @@ class Child:
             "latency_s": c.latency_s[-10_000:],
             "round_trip_s": round_trips[-10_000:],
             "turned_away": c.turned_away,
+            "steerable": [name for name, p in c.points.items() if p.is_steerable and p.transaction is not None],
             "connected": sum(p.is_linked for p in c.points.values()),
         }
 

@@ -17,6 +17,7 @@ from agents.hardware.meter import Sample
 
 REBASE_AFTER = 3
 """Unbelievable samples in a row that agree among each other before the meter or the clock is believed to be new."""
+LONGEST_BRIDGE_S = 600.0
 STEADY_S = 2.0
 """Most by which a wrong clock's offset may vary between samples to be called steady, s."""
 
@@ -211,9 +212,7 @@ class Register:
         )
         if not agree or not self._at_s or self._time_fault(last[0], last[1]) or first[0] <= self._at_s[-1]:
             return False
-        bridge_wh = 0.0 if math.isnan(power_w) else power_w * (first[0] - self._at_s[-1]) / 3600.0
-        room_wh = 1.1 * self.max_w * (first[0] - self._at_s[-1]) / 3600.0
-        self._shift_wh = self._wh[-1] + min(max(bridge_wh, 0.0), room_wh) - first[2].net_wh
+        self._shift_wh = self._wh[-1] + self._bridge_wh(first[0], power_w) - first[2].net_wh
         self.faults["rebased"] += 1
         for at_s, _, sample in self._doubtful:
             self._place(at_s, sample.net_wh + self._shift_wh)
@@ -221,6 +220,17 @@ class Register:
         self._doubtful.clear()
         self.is_suspect = False
         return True
+
+    def _bridge_wh(self, at_s: float, power_w: float) -> float:
+        """Energy between the last sample of the old meter and the first of the new one, from the power drawn.
+
+        Nothing for a gap of more than ten minutes or one between two runs: there the power is not known.
+        """
+        gap_s = at_s - self._at_s[-1]
+        is_between_runs = self._is_resumed and len(self._at_s) == 1
+        if math.isnan(power_w) or is_between_runs or gap_s > LONGEST_BRIDGE_S:
+            return 0.0
+        return min(max(power_w, 0.0), 1.1 * self.max_w) * gap_s / 3600.0
 
     def _place(self, at_s: float, wh: float) -> None:
         place = bisect_right(self._at_s, at_s)

@@ -23,6 +23,10 @@ from agents.hardware.steering import Steering, Work
 from agents.port import Plan
 
 
+BESIDE = frozenset({"GetCompositeSchedule", "ClearChargingProfile", "Reset", "UnlockConnector"})
+"""Calls that a check makes beside the steering."""
+
+
 @dataclass
 class Replayed:
     """What a replay found.
@@ -125,6 +129,8 @@ class Replay:
             point.unlinked(body["reason"])
         elif row.action == "command":
             point.command(Plan(float(body["limit_kw"]), body["valid_until"]))
+        elif row.action == "begin":
+            point.mean_kw()
         elif row.action == "session":
             point.session(body["wish"], body["reason"])
         elif row.action == "release":
@@ -147,7 +153,7 @@ class Replay:
 
     def _called(self, station: _Station, row: Row) -> None:
         """The recorded run called here: the replay must want the same."""
-        if row.kind != wire.CALL or station.steering is None:
+        if row.kind != wire.CALL or station.steering is None or row.action in BESIDE:
             return
         self.found.calls += 1
         work = station.steering.next()

@@ -42,6 +42,8 @@ class Snapshot:
         Car present; proven to fall back and linked, so that flexibility may be offered.
     soc_share : float array
         State of charge; NaN = not told.
+    last_kw : float array
+        Newest power, as at the end of the period.
     is_metered : bool
         Whether ``energy_kwh`` comes from registers.
     is_late : bool
@@ -56,6 +58,7 @@ class Snapshot:
     is_occupied: np.ndarray
     is_steerable: np.ndarray
     soc_share: np.ndarray
+    last_kw: np.ndarray
     is_metered: bool
     is_late: bool = False
 
@@ -123,6 +126,7 @@ class HardwarePort:
         now_s = time.time()
         if np.isnan(self._origin_utc_s):
             self._origin_utc_s, self._first_period = now_s, period
+            self._send({"do": "begin"})
         limits = {name: float(kw) for name, kw in zip(self._names, np.asarray(limit_kw, dtype=float), strict=True)}
         valid_s = max(2.0 * self.settings.period_s, 5.0)
         self._send({"do": "post", "limits_kw": limits, "valid_s": valid_s, "decided_utc_s": now_s})
@@ -179,6 +183,10 @@ class HardwarePort:
     def emergency_stop(self, reason: str) -> None:
         """Every station to zero and every session ended; holds until the run ends."""
         self._send({"do": "emergency", "reason": reason})
+
+    def look(self) -> None:
+        """Ask for the newest events and figures; they come soon after, in ``events`` and ``figures``."""
+        self._send({"do": "look"})
 
     def alive(self) -> None:
         """Tell the watchdog that a long step is still at work."""
@@ -294,6 +302,7 @@ class HardwarePort:
             column("is_occupied", bool),
             column("is_steerable", bool),
             column("soc_share"),
+            column("power_kw"),
             is_metered,
         )
 
@@ -310,10 +319,10 @@ class HardwarePort:
         nothing = np.zeros(n)
         last = self._last or Snapshot(
             period, nothing, nothing, np.full(n, np.nan), np.full(n, Quality.ABSENT, dtype=np.int8),
-            np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, np.nan), False,
+            np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, np.nan), nothing, False,
         )  # fmt: skip
         quality = np.maximum(last.quality, np.int8(Quality.ESTIMATED))
         return Snapshot(
             period, last.power_kw, np.zeros(n), last.register_kwh, quality, last.is_occupied,
-            np.zeros(n, dtype=bool), last.soc_share, False, is_late=True,
+            np.zeros(n, dtype=bool), last.soc_share, last.last_kw, False, is_late=True,
         )  # fmt: skip

@@ -24,6 +24,8 @@ from agents.hardware.schema import SUBPROTOCOLS
 log = logging.getLogger(__name__)
 logging.getLogger("websockets").setLevel(logging.WARNING)
 
+ANY = "*"
+"""Station that stands for whoever calls (checks of one unknown station)."""
 HANDSHAKES, HANDSHAKES_S = 20, 10.0
 FAILURES, FAILURES_S = 5, 60.0
 
@@ -84,6 +86,8 @@ class Door:
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Turn away with a status and nothing else, or note the station's name."""
         station = station_in(request.path)
+        if ANY in self._known and station not in self._known:
+            station = ANY
         now_s = asyncio.get_running_loop().time()
         if station not in self._known:
             return self._away(HTTPStatus.NOT_FOUND, "unknown_station")

@@ -23,12 +23,10 @@ from agents.hardware.dialect import (
     accepted,
 )
 from agents.hardware.link import Reply
-from agents.hardware.point import PhysicalPoint
+from agents.hardware.point import DISCHARGING, PhysicalPoint
 from agents.hardware.proof import ProofState
 from agents.port import Ticket, TicketState
 
-BACKDATE_S = 2.0
-"""A profile starts this much in the past, so that a station whose clock is a little behind obeys at once."""
 RENEW_SHARE = 1.0 / 3.0
 SPEAK_FIRST_S = 1.5
 """How long a station that has just connected may keep silent before it is spoken to."""
@@ -76,8 +74,9 @@ class Steering:
         self.point, self.dialect = point, dialect
         self.settings, self.envelope = point.settings, point.settings.envelope
         self.found: dict[str, str] = {}
-        self._setup: deque[str] = deque(["probe", "default", "configure", "station_max", "status"])
         self._configure: deque[Wire] = deque(dialect.configure(point.settings.meter_interval_s))
+        settings_step = ["configure"] if self._configure else []
+        self._setup: deque[str] = deque(["probe", "default", *settings_step, "station_max", "status"])
         self._forms = self._all_forms()
         self._form = 0
         self._told_kw = math.nan
@@ -104,7 +103,7 @@ class Steering:
         if wishes.is_released or plan is None or now_s >= plan.valid_until_utc_s:
             return safe_kw
         limit_kw = self.envelope.bounded(plan.limit_kw)
-        if point.version != "2.1":
+        if point.version not in DISCHARGING:
             limit_kw = max(limit_kw, 0.0)
         return limit_kw if point.is_steerable else min(limit_kw, safe_kw)
 
@@ -235,8 +234,8 @@ class Steering:
             form.unit,
             point.connector or 1,
             point.transaction if form.purpose == "session" else None,
-            now_s - BACKDATE_S,
-            self.settings.lease_s + BACKDATE_S,
+            now_s,
+            self.settings.lease_s,
             self.envelope.discharge_kw > 0,
         )
         tickets = () if self._is_proving else tuple(point.wishes.tickets)
@@ -266,12 +265,16 @@ class Steering:
 
     def done(self, work: Work, reply: Reply) -> None:
         """Take the answer of a call."""
-        self.found[f"{work.kind}:{work.wire[0]}"] = (
-            str(reply.get("status") or "Accepted") if reply.is_ok else reply.error
-        )
+        self._remember(work, reply)
         if reply.error == "LinkDown":
             return
         getattr(self, f"_done_{work.kind}")(work, reply)
+
+    def _remember(self, work: Work, reply: Reply) -> None:
+        """Keep the newest answer of a kind; of several settings the best."""
+        key = f"{work.kind}:{work.wire[0]}"
+        if work.kind != "configure" or self.found.get(key) != "Accepted":
+            self.found[key] = str(reply.get("status") or "Accepted") if reply.is_ok else reply.error
 
     def _done_probe(self, work: Work, reply: Reply) -> None:
         self._setup.popleft()
@@ -375,6 +378,8 @@ class Steering:
         point.note("stop_sent", f"{point.wishes.stop_reason}: {reply.get('status') or reply.error}")
         state = TicketState.ACCEPTED if accepted(reply) else TicketState.REJECTED
         self._settle_session(state)
+        if accepted(reply) and self.dialect.stops_at_once and point.transaction is not None:
+            point.stopped(point.transaction, now_s, (), "Remote")
 
     def _done_lock(self, work: Work, reply: Reply) -> None:
         self._stop_at_s = self.point.clock.utc_s() + TRY_AGAIN_S

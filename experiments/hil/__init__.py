@@ -1,0 +1,1 @@
+"""Hardware in the loop from the command line: the demo and its results."""
