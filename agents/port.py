@@ -26,7 +26,7 @@ class Quality(IntEnum):
     ESTIMATED = 3
     """The link is down: the least of the last plan and, after its end, the safe limit."""
     ABSENT = 4
-    """Nothing known: never connected, or refused."""
+    """Nothing known: never connected."""
 
 
 class TicketState(StrEnum):

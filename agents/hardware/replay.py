@@ -22,7 +22,6 @@ from agents.hardware.register import Mark
 from agents.hardware.steering import Steering, Work
 from agents.port import Plan
 
-
 BESIDE = frozenset({"GetCompositeSchedule", "ClearChargingProfile", "Reset", "UnlockConnector"})
 """Calls that a check makes beside the steering."""
 
