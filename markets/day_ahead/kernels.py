@@ -48,57 +48,54 @@ def group(
 
 
 @numba.njit(cache=True)
-def _step_volume(tick: np.ndarray, quantity: np.ndarray, at: float, sign: int) -> tuple:
-    """Volume of step orders better than a price, and better or equal; sign +1 for buyers, -1 for sellers."""
-    better, equal = 0.0, 0.0
-    if sign > 0:
-        for i in range(len(tick)):
-            better += quantity[i] if tick[i] > at else 0.0
-            equal += quantity[i] if tick[i] == at else 0.0
-    else:
-        for i in range(len(tick)):
-            better += quantity[i] if tick[i] < at else 0.0
-            equal += quantity[i] if tick[i] == at else 0.0
-    return better, better + equal
+def _side_volume(side: tuple, at: float, sign: int, is_linear: bool) -> tuple:
+    """Volume of the orders (first, last, quantity) of one side that are better than a price, and better or equal.
 
-
-@numba.njit(cache=True)
-def _curve_volume(first: np.ndarray, last: np.ndarray, quantity: np.ndarray, at: float, sign: int) -> tuple:
-    """As :func:`_step_volume` for step and linear orders together."""
+    Sign +1 is for buyers, -1 for sellers. Without linear orders the loop has no branches and runs several rows at once.
+    """
+    first, last, quantity = side
     better, equal = 0.0, 0.0
+    if not is_linear:
+        for i in range(len(first)):
+            better += quantity[i] if sign * first[i] > sign * at else 0.0
+            equal += quantity[i] if first[i] == at else 0.0
+        return better, better + equal
     for i in range(len(first)):
-        inside = sign * (first[i] - at)
-        if first[i] == last[i]:
-            if inside > 0:
-                better += quantity[i]
-            elif inside == 0:
-                equal += quantity[i]
+        inside, width = sign * (first[i] - at), sign * (first[i] - last[i])
+        if width == 0:
+            better += quantity[i] if inside > 0 else 0.0
+            equal += quantity[i] if inside == 0 else 0.0
         elif inside > 0:
-            better += quantity[i] * min(inside / (sign * (first[i] - last[i])), 1.0)
+            better += quantity[i] * min(inside / width, 1.0)
     return better, better + equal
 
 
 @numba.njit(cache=True)
-def net_demand(
+def _sides(
     start: np.ndarray, first: np.ndarray, last: np.ndarray, quantity: np.ndarray, m: int, at: float, is_linear: bool
 ) -> tuple:
     """Smallest and largest demand and supply of MTU m at a price in ticks: (d_low, d_high, s_low, s_high)."""
     a, b, c = start[2 * m], start[2 * m + 1], start[2 * m + 2]
-    if is_linear:
-        d_low, d_high = _curve_volume(first[a:b], last[a:b], quantity[a:b], at, 1)
-        s_low, s_high = _curve_volume(first[b:c], last[b:c], quantity[b:c], at, -1)
-    else:
-        d_low, d_high = _step_volume(first[a:b], quantity[a:b], at, 1)
-        s_low, s_high = _step_volume(first[b:c], quantity[b:c], at, -1)
+    d_low, d_high = _side_volume((first[a:b], last[a:b], quantity[a:b]), at, 1, is_linear)
+    s_low, s_high = _side_volume((first[b:c], last[b:c], quantity[b:c]), at, -1, is_linear)
     return d_low, d_high, s_low, s_high
 
 
 @numba.njit(cache=True)
-def _keep_open(first: np.ndarray, last: np.ndarray, quantity: np.ndarray, at: int, rises: bool, is_buy: bool) -> tuple:
+def _excess(buy: tuple, sell: tuple, base: float, at: float, is_linear: bool) -> tuple:
+    """Smallest and largest net demand of the open orders (first, last, quantity) over a decided part, at a price."""
+    d_low, d_high = _side_volume(buy, at, 1, is_linear)
+    s_low, s_high = _side_volume(sell, at, -1, is_linear)
+    return d_low - s_high + base, d_high - s_low + base
+
+
+@numba.njit(cache=True)
+def _keep_open(side: tuple, at: int, rises: bool, is_buy: bool) -> tuple:
     """Move the orders that are still open to the front; gives their number and the volume of those accepted in full.
 
     On the far side of ``at`` (above when the price rises) every order is either open or decided: nothing, or all of it.
     """
+    first, last, quantity = side
     falls_out = is_buy == rises
     n, full = 0, 0.0
     for i in range(len(first)):
@@ -112,73 +109,69 @@ def _keep_open(first: np.ndarray, last: np.ndarray, quantity: np.ndarray, at: in
 
 
 @numba.njit(cache=True)
-def _excess(buy: tuple, sell: tuple, base: float, at: float, is_linear: bool) -> tuple:
-    """Smallest and largest net demand of the open orders (first, last, quantity) over a decided part, at a price."""
-    if is_linear:
-        d_low, d_high = _curve_volume(buy[0], buy[1], buy[2], at, 1)
-        s_low, s_high = _curve_volume(sell[0], sell[1], sell[2], at, -1)
-    else:
-        d_low, d_high = _step_volume(buy[0], buy[2], at, 1)
-        s_low, s_high = _step_volume(sell[0], sell[2], at, -1)
-    return d_low - s_high + base, d_high - s_low + base
+def _narrow(buy: tuple, sell: tuple, is_linear: bool, supply: float, limits: tuple, tolerance: float) -> tuple:
+    """Search one price that clears, looking at the price of some order, by turns at the middle of what is left.
 
-
-@numba.njit(cache=True)
-def _pivot(buy: tuple, sell: tuple, low: int, high: int, n_round: int) -> int:
-    """Price to look at next, strictly between two others: that of some order, by turns the middle."""
-    n_buy, n_sell = len(buy[0]), len(sell[0])
-    at = (low + high) // 2
-    if n_round % 3 < 2:
-        found = buy[0][n_buy // 2] if n_buy > n_sell else sell[0][n_sell // 2]
-        at = found if low < found < high else at
-    return at
+    Orders that the remaining prices decide are put aside, so that all passes together look at each order a few times
+    only. Gives (is_found, price, price below, price above, net demands there, open buyers and sellers, net demand of
+    the decided orders); up to the price below there is too much demand, from the price above on too little.
+    """
+    below, above = np.int64(limits[0] - 1), np.int64(limits[1] + 1)
+    at, base, n_round = below, -supply, 0
+    excess_below, excess_above, is_found = 0.0, 0.0, False
+    while above - below > 1 and not is_found:
+        at = np.int64((below + above) // 2)
+        if n_round % 3 < 2 and len(buy[0]) + len(sell[0]) > 0:
+            prices = buy[0] if len(buy[0]) > len(sell[0]) else sell[0]
+            price = np.int64(prices[len(prices) // 2])
+            at = price if below < price < above else at
+        n_round += 1
+        least, most = _excess(buy, sell, base, float(at), is_linear)
+        is_found = least <= tolerance and most >= -tolerance
+        if is_found:
+            continue
+        rises = least > tolerance
+        if rises:
+            below, excess_below = at, least
+        else:
+            above, excess_above = at, most
+        n_buy, full_buy = _keep_open(buy, at, rises, True)
+        n_sell, full_sell = _keep_open(sell, at, rises, False)
+        base += full_buy - full_sell
+        buy, sell = (
+            (buy[0][:n_buy], buy[1][:n_buy], buy[2][:n_buy]),
+            (sell[0][:n_sell], sell[1][:n_sell], sell[2][:n_sell]),
+        )
+    return is_found, at, below, above, excess_below, excess_above, buy, sell, base
 
 
 @numba.njit(cache=True)
 def _cross_one(buy: tuple, sell: tuple, is_linear: bool, supply: float, limits: tuple, tolerance: float) -> tuple:
     """Interval of clearing prices of one MTU with a net supply of blocks: (is_feasible, low, high) in ticks.
 
-    ``buy`` and ``sell`` are copies (first, last, quantity) that are overwritten: orders that the remaining prices
-    decide are put aside, so that all passes together look at each order a few times only.
+    ``buy`` and ``sell`` are copies (first, last, quantity) that are overwritten.
     """
-    tick_min, tick_max = limits
-    # prices up to `below` have too much demand, from `above` on too little; some price between them may clear
-    below, above, base, n_round = tick_min - 1, tick_max + 1, -supply, 0
-    excess_below, excess_above, low = 0.0, 0.0, tick_max + 1
-    while above - below > 1:
-        at = _pivot(buy, sell, below, above, n_round)
-        n_round += 1
-        least, most = _excess(buy, sell, base, at, is_linear)
-        if least <= tolerance and most >= -tolerance:
-            low = at
-            break
-        rises = least > tolerance
-        if rises:
-            below, excess_below = at, least
-        else:
-            above, excess_above = at, most
-        n, full = _keep_open(buy[0], buy[1], buy[2], at, rises, True)
-        buy, base = (buy[0][:n], buy[1][:n], buy[2][:n]), base + full
-        n, full = _keep_open(sell[0], sell[1], sell[2], at, rises, False)
-        sell, base = (sell[0][:n], sell[1][:n], sell[2][:n]), base - full
-    if low > tick_max:
-        if below < tick_min or above > tick_max:
+    is_found, at, below, above, excess_below, excess_above, buy, sell, base = _narrow(
+        buy, sell, is_linear, supply, limits, tolerance
+    )
+    if not is_found:
+        if below < limits[0] or above > limits[1]:
             return False, 0.0, 0.0
-        at_between = below + excess_below / (excess_below - excess_above)
-        return True, at_between, at_between
-    high = low
+        between = below + excess_below / (excess_below - excess_above)
+        return True, between, between
+    low, high = at, at
     while low - below > 1:
-        at = (below + low) // 2
-        if _excess(buy, sell, base, at, is_linear)[0] <= tolerance:
-            low = at
+        middle = np.int64((below + low) // 2)
+        if _excess(buy, sell, base, float(middle), is_linear)[0] <= tolerance:
+            low = middle
         else:
-            below = at
+            below = middle
     while above - high > 1:
-        at = high + 1 if high == low and above - high > 2 else (high + above) // 2
-        if _excess(buy, sell, base, at, is_linear)[1] >= -tolerance:
-            high = at
+        middle = np.int64(high + 1 if high == low and above - high > 2 else (high + above) // 2)
+        if _excess(buy, sell, base, float(middle), is_linear)[1] >= -tolerance:
+            high = middle
         else:
-            above = at
+            above = middle
     return True, float(low), float(high)
 
 
@@ -224,7 +217,7 @@ def volumes_all(
     """Find the largest volumes at the given prices; see :func:`volumes`, which gives the columns of a :class:`Book`."""
     out = np.zeros((4, len(at_tick)))
     for m in range(len(at_tick)):
-        d_low, d_high, s_low, s_high = net_demand(start, first, last, quantity, m, at_tick[m], has_linear[m])
+        d_low, d_high, s_low, s_high = _sides(start, first, last, quantity, m, at_tick[m], has_linear[m])
         bought = max(d_low, min(d_high, s_high + block_supply[m]))
         sold = bought - block_supply[m]
         out[0, m], out[1, m] = bought, sold
@@ -296,7 +289,7 @@ def surplus_all(
                     surplus[k] += quantity[i] * (inside - 0.5 * width)
                 elif inside > 0:
                     surplus[k] += quantity[i] * inside * inside / (2 * width)
-        d_low, d_high, s_low, s_high = net_demand(start, first, last, quantity, m, at, has_linear[m])
+        d_low, d_high, s_low, s_high = _sides(start, first, last, quantity, m, at, has_linear[m])
         net_low[k], net_high[k] = d_low - s_high, d_high - s_low
     return surplus, net_low, net_high
 

@@ -17,54 +17,46 @@ from markets.day_ahead.families import BlockTable
 
 
 @numba.njit(cache=True)
-def round_group(exact: np.ndarray, step: float, total_steps: int) -> np.ndarray:
-    """Round volumes to whole steps that add up to a total, by the largest remainder.
+def _whole_steps(exact: np.ndarray, start: np.ndarray, step: float) -> tuple:
+    """Whole steps of every volume, their sum in each group, and the rows that have a remainder."""
+    steps, given = np.empty(len(exact)), np.zeros(len(start) - 1)
+    rows, n = np.empty(len(exact), np.int64), 0
+    for g in range(len(given)):
+        for i in range(start[g], start[g + 1]):
+            steps[i] = np.floor(exact[i] / step + 1e-6)
+            given[g] += steps[i]
+            if exact[i] / step - steps[i] > 1e-6:
+                rows[n] = i
+                n += 1
+    return steps, given, rows[:n]
+
+
+def round_groups(exact: np.ndarray, start: np.ndarray, total_steps: np.ndarray, step: float) -> np.ndarray:
+    """Round volumes to whole steps that add up to a total in every group, by the largest remainder.
 
     Parameters
     ----------
     exact : float64[n]
         Volumes, MW.
+    start : int64[n_groups + 1]
+        Bounds of the groups.
+    total_steps : float64[n_groups]
+        What the whole steps of a group must add up to; within one step per fractional volume.
     step : float
         Volume step, MW.
-    total_steps : int
-        What the whole steps must add up to; within one step per fractional volume.
 
     Returns
     -------
     float64[n]
         Whole numbers of steps.
     """
-    n = len(exact)
-    steps = np.empty(n)
-    n_open = 0
-    given = 0.0
-    for i in range(n):
-        steps[i] = np.floor(exact[i] / step + 1e-6)
-        given += steps[i]
-        if exact[i] / step - steps[i] > 1e-6:
-            n_open += 1
-    left = round(total_steps - given)
-    if left <= 0 or n_open == 0:
-        return steps
-    rows, remainder = np.empty(n_open, np.int64), np.empty(n_open)
-    k = 0
-    for i in range(n):
-        if exact[i] / step - steps[i] > 1e-6:
-            rows[k] = i
-            remainder[k] = -np.rint((exact[i] / step - steps[i]) * 1e6)
-            k += 1
-    order = np.argsort(remainder, kind="mergesort")
-    for k in range(min(left, n_open)):
-        steps[rows[order[k]]] += 1.0
-    return steps
-
-
-@numba.njit(cache=True)
-def round_groups(accepted: np.ndarray, start: np.ndarray, total_steps: np.ndarray, step: float) -> np.ndarray:
-    """Round each group ``accepted[start[g]:start[g + 1]]`` by :func:`round_group`; result in steps."""
-    steps = np.empty(len(accepted))
-    for g in range(len(start) - 1):
-        steps[start[g] : start[g + 1]] = round_group(accepted[start[g] : start[g + 1]], step, total_steps[g])
+    steps, given, rows = _whole_steps(exact, start, step)
+    group = np.searchsorted(start, rows, side="right") - 1
+    remainder = np.rint((exact[rows] / step - steps[rows]) * 1e6)
+    order = np.lexsort((rows, -remainder, group))
+    place = np.arange(len(rows)) - np.searchsorted(group[order], group[order])  # among the remainders of the group
+    gets_one = place < np.rint(total_steps - given)[group[order]]
+    steps[rows[order[gets_one]]] += 1.0
     return steps
 
 
