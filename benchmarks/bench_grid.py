@@ -27,7 +27,7 @@ from grid.engine import ERROR_TOLERANCE, MAX_ITERATIONS, Engine
 from grid.generator import dutch_town
 from grid.parameters import GridParameters
 from grid.power_flow import Fidelity, PowerFlow
-from grid.sensitivity import effectivity_ac
+from grid.sensitivity import check_relief, effectivity_ac
 from grid.topology import Grid
 
 BATCH_STEPS, SINGLE_STEPS, YEAR_STEPS, REPEATS = 2688, 300, 35_040, 5
@@ -145,6 +145,23 @@ def other_figures(grid: Grid, figures: dict[str, float]) -> None:
     figures["forecast_day_linear_s"] = cpu_s(lambda: forecast_loading(flow.linear, mean, 0.2 * mean, 0.3))
 
 
+def relief_figures(figures: dict[str, float]) -> None:
+    """Error of predicted relief against the full AC flow: 20 bids of 3.7 to 50 kW on a station at 130 %."""
+    flow = PowerFlow(dutch_town(STREET))
+    trafo = flow.arrays.branch_index["trafo-a01"]
+    home, _ = loads_kw(flow.grid, 1)
+    kw = home[0]
+    for _ in range(20):
+        kw = kw * (1.3 / flow.solve(kw).loading_share[trafo]) ** 0.9
+    rng = np.random.default_rng(1)
+    rows, less = rng.integers(len(kw), size=20), rng.uniform(3.7, 50.0, 20)
+    check = check_relief(flow, kw, trafo, rows, less)
+    figures["relief_station_loading_share"] = float(flow.solve(kw).loading_share[trafo])
+    for name, error in (("topology", check.topology_error_share), ("linear", check.linear_error_share)):
+        figures[f"relief_{name}_mean_error_percent"] = 100.0 * float(error.mean())
+        figures[f"relief_{name}_worst_error_percent"] = 100.0 * float(np.abs(error).max())
+
+
 def measure() -> dict[str, float]:
     """All figures; times are processor time."""
     figures: dict[str, float] = {}
@@ -155,6 +172,7 @@ def measure() -> dict[str, float]:
         batch_figures(grid, fidelity, figures)
     year_figures(figures)
     other_figures(grid, figures)
+    relief_figures(figures)
     figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
 

@@ -32,6 +32,10 @@ def shape_faults(graph: nx.Graph) -> list[str]:
     return []
 
 
+LARGEST_POSITION = 127
+"""Tap positions are one byte in the engine."""
+
+
 def grid_faults(graph: nx.MultiGraph, table: ConnectionTable) -> list[str]:
     """List all faults of a completed graph and its connections."""
     return graph_faults(graph) + connection_faults(table, len(graph))
@@ -102,8 +106,8 @@ def _number_faults(data: dict[str, Any], attributes: tuple[Attribute, ...]) -> l
     faults = []
     for item in attributes:
         value = data.get(item.name)
-        if item.dtype is int and not (is_number(value) and value == int(value)):
-            faults.append(f"{item.name} {value!r}; a whole number is needed")
+        if item.dtype is int and not (is_number(value) and value == int(value) and abs(value) <= LARGEST_POSITION):
+            faults.append(f"{item.name} {value!r}; a whole number up to {LARGEST_POSITION} is needed")
         elif item.dtype is float and not is_number(value):
             faults.append(f"{item.name} {value!r}; a number in {item.unit} is needed")
     return faults

@@ -31,10 +31,15 @@ class Engine:
         Nodes with connections.
     is_symmetric : bool
         False for three phases.
+
+    Notes
+    -----
+    A pickled power-grid-model is a raw pointer that crashes the process that reads it, hence ``__reduce__``.
     """
 
     def __init__(self, arrays: GridArrays, load_nodes: np.ndarray, is_symmetric: bool) -> None:
         self.arrays = arrays
+        self.load_nodes = load_nodes
         self.is_symmetric = is_symmetric
         self.component = "sym_load" if is_symmetric else "asym_load"
         self.model = build_model(arrays, load_nodes, is_symmetric)
@@ -42,6 +47,9 @@ class Engine:
         self.rows = {name: rows for name, rows in self.rows.items() if len(rows)}
         rated = arrays.rated_current_a
         self.rated_a = {name: np.ascontiguousarray(rated[rows]) for name, rows in self.rows.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Engine, (self.arrays, self.load_nodes, self.is_symmetric)
 
     def solve_one(self, p_w: np.ndarray, q_var: np.ndarray, into: FlowBuffers) -> str | None:
         """Solve one step on the permanent model into the only row of ``into``; returns the reason of a failure."""

@@ -106,3 +106,70 @@ def effectivity_ac(
     result[0, chosen] = (batch.branch_kw[up] - batch.branch_kw[down]) / step * np.where(towards == 0, 1.0, towards)
     result[1, chosen] = (batch.loading_share[up] - batch.loading_share[down]) / step
     return Effectivity(result[0], result[1], flow.arrays.topology_hash)
+
+
+@dataclass(frozen=True)
+class ReliefCheck:
+    """What bids would relieve a branch by, as predicted and as a full AC flow says.
+
+    Parameters
+    ----------
+    ac_kw : ndarray, (n_bids,)
+        Fall of the branch's active power when the bid is carried out, each bid alone.
+    topology_kw, linear_kw : ndarray, (n_bids,)
+        Predictions by the 0/1 factors and by the AC factors at the operating point.
+    """
+
+    ac_kw: np.ndarray
+    topology_kw: np.ndarray
+    linear_kw: np.ndarray
+
+    @property
+    def topology_error_share(self) -> np.ndarray:
+        """Shortfall of the 0/1 prediction over the true relief; + = it promises too little."""
+        return _shortfall(self.topology_kw, self.ac_kw)
+
+    @property
+    def linear_error_share(self) -> np.ndarray:
+        """Shortfall of the AC factors over the true relief; + = they promise too little."""
+        return _shortfall(self.linear_kw, self.ac_kw)
+
+
+def check_relief(
+    flow: PowerFlow, connection_kw: np.ndarray, branch: int, rows: np.ndarray, less_kw: np.ndarray
+) -> ReliefCheck:
+    """Compare predicted relief with the full AC flow, bid by bid.
+
+    Parameters
+    ----------
+    flow : PowerFlow
+        Fidelity ``symmetric`` or ``three_phase``.
+    connection_kw : ndarray, (n_connections,)
+        Operating point.
+    branch : int
+        Index of the branch to relieve.
+    rows : ndarray of int, (n_bids,)
+        Connection of each bid.
+    less_kw : ndarray, (n_bids,)
+        How much less it would consume.
+    """
+    nodes = flow.grid.connections.node_index[rows]
+    factors = effectivity_ac(flow, connection_kw, np.unique(nodes))
+    many = np.tile(np.asarray(connection_kw, dtype=np.float64), (len(rows) + 1, 1))
+    many[np.arange(len(rows)) + 1, rows] -= less_kw
+    batch = flow.solve_many(many, with_branch_kw=True)
+    assert batch.branch_kw is not None
+    power = batch.branch_kw[:, branch]
+    direction = np.zeros(flow.arrays.n_branches)
+    direction[branch] = 1.0 if power[0] >= 0 else -1.0
+    plain = node_effectivity(flow, direction)[nodes, branch]
+    return ReliefCheck(
+        ac_kw=(power[0] - power[1:]) * direction[branch],
+        topology_kw=plain * less_kw,
+        linear_kw=factors.kw_per_kw[nodes, branch] * less_kw,
+    )
+
+
+def _shortfall(predicted_kw: np.ndarray, ac_kw: np.ndarray) -> np.ndarray:
+    is_real = np.abs(ac_kw) > 1e-9
+    return np.where(is_real, (ac_kw - predicted_kw) / np.where(is_real, ac_kw, 1.0), 0.0)

@@ -15,7 +15,7 @@ from grid.congestion import (
 )
 from grid.linear import MARGIN_SHARE, LinearLayer
 from grid.power_flow import PowerFlow
-from grid.sensitivity import effectivity, effectivity_ac, node_effectivity
+from grid.sensitivity import check_relief, effectivity, effectivity_ac, node_effectivity
 from grid.topology import Grid, add_cable
 from tests.grid_cases import feeder, random_radial, record, station_grid, with_homes
 
@@ -101,6 +101,26 @@ def test_ac_factors_predict_a_finite_change(seed, n, ties):
     assert 1.5 * factors.share_per_kw[node][is_plain] == pytest.approx(share[is_plain], abs=2e-3)
     topological = np.abs(node_effectivity(flow)[node])
     assert np.abs(factors.kw_per_kw[node][is_plain]) == pytest.approx(topological[is_plain], abs=0.15)
+
+
+def test_errors_of_predicted_relief_on_an_overloaded_street():
+    grid = station_grid(6, phases=("L123",))
+    flow = PowerFlow(grid)
+    kw = np.full(6, 40.0)
+    trafo = grid.arrays.branch_index["trafo"]
+    assert flow.solve(kw).loading_share[trafo] > 1.0
+    check = check_relief(flow, kw, trafo, np.array([0, 5, 5]), np.array([10.0, 10.0, 40.0]))
+    by_hand = kw.copy()
+    by_hand[5] -= 40.0
+    assert check.ac_kw[2] == pytest.approx(
+        flow.solve(kw).branch_kw[trafo] - flow.solve(by_hand).branch_kw[trafo], abs=1e-6
+    )
+    assert check.topology_kw.tolist() == [10.0, 10.0, 40.0]
+    assert (check.topology_error_share > 0.02).all() and check.topology_error_share.max() < 0.25  # losses fall too
+    assert np.abs(check.linear_error_share).max() < 0.05
+    assert np.abs(check.linear_error_share[1]) < np.abs(check.linear_error_share[2])  # the larger the step, the worse
+    aside = check_relief(flow, kw, grid.arrays.branch_index["c6"], np.array([0]), np.array([10.0]))
+    assert aside.topology_kw == 0.0 and np.abs(aside.ac_kw) < 1.0
 
 
 def test_effectivity_has_a_direction():

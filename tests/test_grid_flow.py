@@ -1,4 +1,6 @@
+import copy
 import pickle
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -157,10 +159,16 @@ def test_no_convergence_is_flagged_named_and_masked(fidelity):
 
 
 def test_pickling_builds_the_model_anew():
-    flow = PowerFlow(station_grid())
+    flow: Any = PowerFlow(station_grid())
     kw = np.full(4, 3.0)
-    copy = pickle.loads(pickle.dumps(flow))
-    assert copy.solve(kw).voltage_pu == pytest.approx(flow.solve(kw).voltage_pu, abs=1e-12)
+    expected = flow.solve(kw).voltage_pu
+    for copied in (pickle.loads(pickle.dumps(flow)), copy.deepcopy(flow)):
+        assert copied.solve(kw).voltage_pu == pytest.approx(expected, abs=1e-12)
+        assert copied._engine.model is not flow._engine.model
+    engine = pickle.loads(pickle.dumps(flow._engine))
+    assert engine.model is not flow._engine.model and engine.component == "asym_load"
+    for kept in (flow, flow._engine, flow.solve(kw), flow.solve_many(kw[None])):
+        assert b"power_grid_model" not in pickle.dumps(kept)  # its pointer would crash the process that reads it
 
 
 def test_open_cable_leaves_its_end_dark():
