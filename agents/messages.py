@@ -7,8 +7,8 @@ Messages carry batches: one message speaks of many stations or periods with arra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,9 +21,25 @@ class Message:
     receiver: ClassVar[str] = ""
     protocol: ClassVar[str] = ""
     functions: ClassVar[tuple[str, ...]] = ()
+    row: ClassVar[str] = ""
+    """Field that names the many ends (stations, sessions, connections) a batch speaks of; empty: it is one thing."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Fields that do not run along :attr:`row`."""
+    is_momentary: ClassVar[bool] = False
+    """An order or a reading of this moment: worthless later, so nobody keeps it for a link that is down."""
 
     def _values(self) -> list[Any]:
         return [getattr(self, f.name) for f in fields(self)]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The many ends this batch speaks of; empty if it speaks of one thing."""
+        return np.asarray(getattr(self, self.row)) if self.row else np.zeros(0, dtype=np.int64)
+
+    def take(self, keep: np.ndarray) -> Self:
+        """The same batch for some of its ends, chosen by a mask or by positions."""
+        along = [f.name for f in fields(self) if f.name not in self.apart]
+        return replace(self, **{n: v[keep] for n in along if isinstance(v := getattr(self, n), np.ndarray)})
 
     @property
     def n_items(self) -> int:
@@ -45,6 +61,7 @@ class EvStatus(Message):
 
     sender, receiver, protocol = "ev", "charging_point", "ISO 15118"
     functions = ("EV-3", "EV-4", "EV-5", "EV-6", "EV-7", "EV-8")
+    row = "session_row"
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
@@ -59,6 +76,8 @@ class PowerDrawn(Message):
 
     sender, receiver, protocol = "ev", "charging_point", "IEC 61851"
     functions = ("EV-1", "EV-9")
+    row = "cp_row"
+    is_momentary = True
     cp_row: np.ndarray
     power_kw: np.ndarray
 
@@ -69,6 +88,8 @@ class ChargeLimit(Message):
 
     sender, receiver, protocol = "charging_point", "ev", "IEC 61851 / ISO 15118"
     functions = ("CP-1", "CP-2", "EV-2")
+    row = "cp_row"
+    is_momentary = True
     cp_row: np.ndarray
     limit_kw: np.ndarray
 
@@ -79,6 +100,7 @@ class DriverWish(Message):
 
     sender, receiver, protocol = "ev_driver", "emsp", "app"
     functions = ("DRV-2", "EMSP-3")
+    row = "session_row"
     session_row: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
@@ -91,6 +113,7 @@ class DriverWishAtStation(Message):
 
     sender, receiver, protocol = "ev_driver", "cpo", "station"
     functions = ("DRV-1", "CPO-6")
+    row = "session_row"
     session_row: np.ndarray
     is_override: np.ndarray
 
@@ -101,6 +124,7 @@ class DriverWishInCar(Message):
 
     sender, receiver, protocol = "ev_driver", "ev", "dashboard"
     functions = ("DRV-3",)
+    row = "session_row"
     session_row: np.ndarray
     departure_min: np.ndarray
 
@@ -111,6 +135,7 @@ class VehicleData(Message):
 
     sender, receiver, protocol = "ev", "vehicle_maker", "OEM telematics"
     functions = ("EV-10",)
+    row = "session_row"
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
@@ -123,6 +148,7 @@ class OemData(Message):
 
     sender, receiver, protocol = "vehicle_maker", "aggregator", "OEM API"
     functions = ("EV-10", "AGG-2")
+    row = "session_row"
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
@@ -137,6 +163,7 @@ class SessionStarted(Message):
 
     sender, receiver, protocol = "charging_point", "cpo", "OCPP"
     functions = ("CP-6",)
+    row = "session_row"
     session_row: np.ndarray
     cp_row: np.ndarray
     arrival_min: np.ndarray
@@ -155,6 +182,7 @@ class SessionEnded(Message):
 
     sender, receiver, protocol = "charging_point", "cpo", "OCPP"
     functions = ("CP-6",)
+    row = "session_row"
     session_row: np.ndarray
     cp_row: np.ndarray
     metered_kwh: np.ndarray
@@ -166,6 +194,7 @@ class MeterValues(Message):
 
     sender, receiver, protocol = "charging_point", "cpo", "OCPP"
     functions = ("CP-4",)
+    row = "cp_row"
     cp_row: np.ndarray
     power_kw: np.ndarray
 
@@ -176,6 +205,8 @@ class StationLimit(Message):
 
     sender, receiver, protocol = "cpo", "charging_point", "OCPP"
     functions = ("CPO-3", "CPO-4")
+    row = "cp_row"
+    is_momentary = True
     cp_row: np.ndarray
     limit_kw: np.ndarray
     fallback_kw: np.ndarray
@@ -187,6 +218,7 @@ class SessionOffer(Message):
 
     sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
     functions = ("CPO-8", "CPO-12")
+    row = "session_row"
     session_row: np.ndarray
     cp_row: np.ndarray
     arrival_min: np.ndarray
@@ -206,6 +238,8 @@ class ChargeRates(Message):
 
     sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
     functions = ("CPO-12",)
+    row = "cp_row"
+    apart = ("ended_session_row",)
     cp_row: np.ndarray
     power_kw: np.ndarray
     ended_session_row: np.ndarray
@@ -217,6 +251,8 @@ class SmartChargingSignal(Message):
 
     sender, receiver, protocol = "aggregator", "cpo", "OCPI / OpenADR"
     functions = ("CPO-1", "AGG-5")
+    row = "cp_row"
+    is_momentary = True
     cp_row: np.ndarray
     target_kw: np.ndarray
 
@@ -227,6 +263,7 @@ class ChargingPreference(Message):
 
     sender, receiver, protocol = "emsp", "aggregator", "OCPI"
     functions = ("EMSP-5",)
+    row = "session_row"
     session_row: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
@@ -239,6 +276,7 @@ class ChargingPreferenceToCpo(Message):
 
     sender, receiver, protocol = "emsp", "cpo", "OCPI"
     functions = ("EMSP-4", "CPO-7")
+    row = "session_row"
     session_row: np.ndarray
     is_override: np.ndarray
 
@@ -249,6 +287,7 @@ class SteeringNotice(Message):
 
     sender, receiver, protocol = "cpo", "emsp", "OCPI"
     functions = ("CPO-10", "CPO-13")
+    row = "session_row"
     session_row: np.ndarray
     saving_eur: np.ndarray
 
@@ -259,6 +298,7 @@ class PriceEffectToDriver(Message):
 
     sender, receiver, protocol = "cpo", "ev_driver", "station"
     functions = ("CPO-9",)
+    row = "session_row"
     session_row: np.ndarray
     saving_eur: np.ndarray
 
@@ -269,6 +309,7 @@ class PriceEffectToAggregator(Message):
 
     sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
     functions = ("CPO-11",)
+    row = "session_row"
     session_row: np.ndarray
     saving_eur: np.ndarray
 
@@ -279,6 +320,7 @@ class DriverInformation(Message):
 
     sender, receiver, protocol = "emsp", "ev_driver", "app"
     functions = ("EMSP-1", "EMSP-2", "EMSP-6")
+    row = "session_row"
     session_row: np.ndarray
     saving_eur: np.ndarray
 
@@ -289,6 +331,8 @@ class LocalLoad(Message):
 
     sender, receiver, protocol = "energy_manager", "charging_point", "local"
     functions = ("CP-7",)
+    row = "connection_row"
+    is_momentary = True
     connection_row: np.ndarray
     load_kw: np.ndarray
 
@@ -299,6 +343,8 @@ class HomeForecast(Message):
 
     sender, receiver, protocol = "energy_manager", "aggregator", "local API"
     functions = ("AGG-1",)
+    row = "connection_row"
+    is_momentary = True
     connection_row: np.ndarray
     load_kw: np.ndarray
 
@@ -308,6 +354,7 @@ class FleetSchedule(Message):
     """When a fleet operator needs which vehicle back on the road, and the energy at the meter that its tour took."""
 
     sender, receiver, protocol = "fleet_operator", "aggregator", "API"
+    row = "session_row"
     session_row: np.ndarray
     departure_min: np.ndarray
     needed_kwh: np.ndarray
@@ -492,6 +539,7 @@ class AbsoluteSignal(Message):
 
     sender, receiver, protocol = "dso", "csp", "UFTP"
     functions = ("DSO-3",)
+    is_momentary = True
     first_period: int
     connection_row: np.ndarray
     limit_share: np.ndarray
@@ -503,6 +551,7 @@ class AbsoluteSignalViaCsp(Message):
 
     sender, receiver, protocol = "csp", "aggregator", "OpenADR"
     functions = ("CSP-1", "AGG-3")
+    is_momentary = True
     first_period: int
     connection_row: np.ndarray
     limit_share: np.ndarray
@@ -514,6 +563,8 @@ class AbsoluteSignalDirect(Message):
 
     sender, receiver, protocol = "dso", "charging_point", "local"
     functions = ("DSO-2", "CP-8")
+    row = "connection_row"
+    is_momentary = True
     first_period: int
     connection_row: np.ndarray
     limit_share: np.ndarray
@@ -525,6 +576,7 @@ class BalancingOffer(Message):
 
     sender, receiver, protocol = "aggregator", "bsp", "OpenADR"
     functions = ("AGG-9", "AGG-10")
+    is_momentary = True
     first_period: int
     connection_row: np.ndarray
     up_mw: np.ndarray
@@ -539,6 +591,7 @@ class BalancingOfferToTso(Message):
 
     sender, receiver, protocol = "bsp", "tso", "market API"
     functions = ("BSP-1", "BSP-2")
+    is_momentary = True
     first_period: int
     connection_row: np.ndarray
     up_mw: np.ndarray
@@ -597,6 +650,7 @@ class PublishedBalance(Message):
 
     sender, receiver, protocol = "tso", "aggregator", "market API"
     functions = ("MR-TSO",)
+    is_momentary = True
     period: int
     delta_mw: float
     regulation_state: int
@@ -608,6 +662,7 @@ class Activation(Message):
 
     sender, receiver, protocol = "tso", "bsp", "IEC 60870"
     functions = ("TSO-3",)
+    is_momentary = True
     period: int
     power_mw: float
 
@@ -618,6 +673,7 @@ class ActivationNotice(Message):
 
     sender, receiver, protocol = "bsp", "aggregator", "OpenADR"
     functions = ("BSP-4",)
+    is_momentary = True
     period: int
     power_mw: float
 

@@ -65,4 +65,4 @@ class Role(mesa.Agent):
         """Send a message; it must be one of this role's."""
         if message.sender != self.role:
             raise ValueError(f"{type(message).__name__} is sent by {message.sender}, not by {self.role}")
-        self._links.send(message)
+        self._links.send(message, self.party)
