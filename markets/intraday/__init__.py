@@ -4,10 +4,12 @@ from markets.intraday.auctions import AUCTIONS, IntradayAuction, clear_auction, 
 from markets.intraday.book import OrderBook
 from markets.intraday.orders import BookTerms, Level, Order, Product, Refusal, Snapshot, Trade
 from markets.intraday.stream import Matched, Stream, match
+from markets.intraday.venue import ContinuousMarket
 
 __all__ = [
     "AUCTIONS",
     "BookTerms",
+    "ContinuousMarket",
     "IntradayAuction",
     "Level",
     "Matched",
