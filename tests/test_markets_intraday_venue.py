@@ -30,9 +30,9 @@ def test_products_that_do_not_exist_are_refused_by_name(first, length):
 
 def test_each_product_has_its_own_book():
     market = ContinuousMarket(TWO_DAYS)
-    market.submit(Product(100, 4), order(1, "sell", 50.0), 0.0)
-    assert market.submit(Product(100, 1), order(2, "buy", 60.0), 0.0) == []
-    trades = market.submit(Product(100, 4), order(2, "buy", 60.0), 1.0)
+    market.submit(Product(100, 4), order(1, "sell", 50.0), 1000.0)
+    assert market.submit(Product(100, 1), order(2, "buy", 60.0), 1000.0) == []
+    trades = market.submit(Product(100, 4), order(2, "buy", 60.0), 1001.0)
     assert [(t.buyer, t.seller, t.price_eur_per_mwh) for t in trades] == [(2, 1, 50.0)]
     assert len(market.books) == 2
 
