@@ -146,7 +146,7 @@ def engage(
         aggregator=aggregator,
         csp=CSP(*one("csp"), table.capacity_kw, 1000.0 * 0.1),
         bsp=BSP(
-            *one("bsp"), exchange.positions.row(holder(settings, "supplier")), rating_mw,
+            *one("bsp"), len(exchange.positions.parties), rating_mw,
             balancing.pool_rules(rules), min(rules.min_bid_mw, 1.0), horizon.n_periods,
         ),
         brps=_brps(model, settings, horizon, town, nation, links, exchange),
@@ -251,7 +251,7 @@ def _operators(
     tso = TSO(
         *one("tso"), town.flow.linear, is_high, *common,  # type: ignore[operator]
         regulation=rules, load_forecast=nation.load_forecast, weather_mw=weather_mw,
-        parties=exchange.positions.parties, rejections=exchange.rejections,
+        parties=[*exchange.positions.parties, holder(settings, "bsp")], rejections=exchange.rejections,
     )  # fmt: skip
     return dso, tso
 

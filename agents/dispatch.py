@@ -77,7 +77,12 @@ class Dispatch:
         cast.aggregator.plan(t)
         ahead = np.arange(t, min(t + 96, n))
         if t % 4 == 0:
-            cast.aggregator.update_forecast(t, self.model.market_day.quarters_of(ahead))
+            quarters = self.model.market_day.quarters_of(ahead)
+            cast.aggregator.update_forecast(t, ahead, quarters)
+            cast.aggregator.offer_against_congestion(t, ahead, quarters)
+            cast.csp.pass_on_offer()
+            cast.dso.hear()
+            cast.tso.hear()
         if t + BALANCING_LEAD < n:
             cast.aggregator.offer_balancing(t + BALANCING_LEAD, 1)
         cast.bsp.hear()
@@ -277,7 +282,7 @@ class Dispatch:
         own_eur = float(np.sum(settled.bsp_eur[balanced.bids.owner == self.cast.bsp.row]))
         self._transfer(t, own_eur)
         self.record.note_balance(t, balanced, self._error_mw(t))
-        self.record.note_activations(t, balanced, self.positions.parties)
+        self.record.note_activations(t, balanced, self.cast.tso.parties)
 
     def _error_mw(self, t: int) -> float:
         """Imbalance of all parties together before activation, MW, + = surplus."""

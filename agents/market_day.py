@@ -157,7 +157,7 @@ class MarketDay:
         """Everybody bids from its own forecast; the price tells supplier, aggregator and drivers."""
         periods, cast = self.periods_of(day), self.cast
         per_mtu = self.regulation.day_ahead_mtu_min // 15
-        cast.aggregator.forecast_pool(int(periods[0]), self.quarters_of(periods))
+        cast.aggregator.forecast_pool(now, periods, self.quarters_of(periods))
         single = Horizon(self.horizon.date_of(day), 1)
         for brp in cast.brps:
             brp.hear()
@@ -200,7 +200,7 @@ class MarketDay:
         """The pool's prognosis goes to the grid operators through the CSP."""
         periods = self.periods_of(day)
         self.cast.aggregator.hear(max(now, 0))
-        self.cast.aggregator.offer_against_congestion(int(periods[0]), self.quarters_of(periods))
+        self.cast.aggregator.offer_against_congestion(now, periods, self.quarters_of(periods))
         self.cast.csp.pass_on_offer()
         self.cast.dso.hear()
         self.cast.tso.hear()

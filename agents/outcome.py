@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from agents.model import Flexpolder
 
 Columns = dict[str, Any]
-SATISFIED_SHARE = 0.01
-"""A session is satisfied when at most this share of what was asked and possible is missing."""
+SATISFIED_SHARE, SATISFIED_KWH = 0.05, 0.5
+"""A session is satisfied when no more than this share, or this energy, of what was asked and possible is missing."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ def _drivers(
     for name in SEGMENTS:
         here = (segment == name) & is_done
         if here.any():
-            satisfied = missing[here] <= np.maximum(SATISFIED_SHARE * asked[here], 0.1)
+            satisfied = missing[here] <= np.maximum(SATISFIED_SHARE * asked[here], SATISFIED_KWH)
             share = float(np.mean(satisfied)), float(np.mean(opted_out[here]))
             rows.append((name, int(here.sum()), share[1], share[0], float(np.sum(missing[here]))))
     columns = ("segment", "sessions", "opt_out_share", "satisfied_share", "missing_kwh")

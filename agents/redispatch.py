@@ -16,8 +16,8 @@ from agents.roles.producer import Producer
 from markets import redispatch
 from markets.redispatch import RedispatchOrders, RedispatchRules
 
-COUNTER_MW = 500.0
-"""Largest counter-order of a producer per period."""
+COUNTER_MW = 50.0
+"""Largest counter-order of a producer per period: connections above 60 MW are not on this platform (GOPACS)."""
 COUNTER_MARKUP_EUR_PER_MWH = 5.0
 OUTSIDE = 10_000_000
 """Connection rows from here on are outside the simulated wires."""
@@ -48,7 +48,7 @@ def counter_orders(producers: Sequence[Producer], now: int, periods: np.ndarray)
     connection, side, quantity, price_eur, row = zip(*rows, strict=True)
     return RedispatchOrders.of(
         np.array(connection), np.array(side), np.stack(quantity), np.array(price_eur),
-        csp=np.array(row), order_id=1_000_000 + np.arange(len(rows)),
+        csp=np.array(row), order_id=1_000_000 + np.arange(len(rows)), contracted_mw=COUNTER_MW,
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ class RedispatchDesk:
             book, needed_relief_mw=needed_mw, effectivity=effectivity, headroom_mw=headroom, rules=self.rules
         )
         for refused in clearing.rejections:
-            who = self.positions.parties[int(book.csp[refused.row])]
+            who = self._name(int(book.csp[refused.row]))
             self.rejections.add(now, "redispatch", who, refused.rule)
         if not clearing.accepted_mw.any():
             return None
@@ -192,7 +192,6 @@ class RedispatchDesk:
         settled = redispatch.settle(clearing)
         relief = np.maximum(clearing.relief_mw, 0.0)
         total = np.maximum(relief.sum(axis=0), 1e-12)
-        names = self.positions.parties
         for row, k in np.argwhere(clearing.accepted_mw > 0.0).tolist():
             period, party = first + k, int(book.csp[row])
             mwh = float(settled.position_mwh[row, k]) * self.representation
@@ -202,8 +201,13 @@ class RedispatchDesk:
                 eur = float(settled.receipt_eur[row, k] * relief[e, k] / total[k])
                 self.cashbook.pay_national(period, operator.account, account, eur * self.representation, "redispatch")
             mw, price = float(clearing.accepted_mw[row, k]), float(clearing.price_eur_per_mwh[row])
-            pair = (owner[0].party, names[party]) if clearing.is_buy[row] else (names[party], owner[0].party)
+            who, asked = self._name(party), owner[0].party
+            pair = (asked, who) if clearing.is_buy[row] else (who, asked)
             self.trades.add("redispatch", now, period, *pair, mw, price)
+
+    def _name(self, row: int) -> str:
+        """Party behind an order: the CSP for the pool, else the trader itself."""
+        return self.csp_account.partition(": ")[2] if row == self.pool_row else self.positions.parties[row]
 
     def _note(self, first: int, clearing: redispatch.RedispatchClearing, branches: np.ndarray) -> None:
         relief = np.maximum(clearing.relief_mw, 0.0)

@@ -5,7 +5,7 @@ This is the real world of a run; roles never see it, only what they measure or a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -102,10 +102,19 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     points = {n: s.charging_points or s.evs for n, s in segments.items()}
     grid = dutch_town(_grid_parameters(settings, points), generator(settings.seed, "grid"))
     stands = _charging_points(grid, points, settings)
-    fleet = build_fleet(_fleet_spec(settings), horizon, stands, settings.seed)
+    fleet = _with_bidirectional_bases(build_fleet(_fleet_spec(settings), horizon, stands, settings.seed))
     home, roof, site = _base_loads(settings, grid, horizon, weather)
     reference = uncontrolled(fleet)
     return Town(grid, PowerFlow(grid, settings.grid.fidelity), fleet, home, roof, site, reference)  # type: ignore[arg-type]
+
+
+def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
+    """Whoever owns a car that can deliver has a point at home, or in the depot, that can take it."""
+    v = fleet.vehicles
+    bases = v.base_point[(v.discharge_kw > 0.0) & (v.base_point >= 0)]
+    can = fleet.points.is_bidirectional.copy()
+    can[bases] = True
+    return replace(fleet, points=replace(fleet.points, is_bidirectional=can))
 
 
 def _grid_parameters(settings: Settings, points: dict[str, int]) -> GridParameters:
@@ -138,7 +147,8 @@ def _charging_points(grid: Grid, points: dict[str, int], settings: Settings) -> 
     rows_all = np.concatenate(row)
     area_names = np.array(grid.arrays.area)[table.node_index[rows_all]]
     area = np.unique(area_names, return_inverse=True)[1]
-    v2x = generator(settings.seed, "adoption").random(len(rows_all)) < 4 * settings.fleet.v2x_share
+    shared = np.array([name in ("public_ac", "office", "shared") for name in segment])
+    v2x = shared & (generator(settings.seed, "adoption").random(len(rows_all)) < settings.fleet.v2x_share)
     return ChargingPoints.of(
         rows_all, segment, np.concatenate(rating), np.concatenate(phases), area, np.concatenate(first), v2x
     )

@@ -37,6 +37,7 @@ from agents.messages import (
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
 from agents.roles.group_limits import GroupLimits
+from agents.roles.replay import Replay, replay
 
 AHEAD = 192
 """Periods that a plan looks ahead."""
@@ -46,6 +47,10 @@ FLEXIBLE_SHARE = 0.6
 """Share of the usual power that could run at another time (most stays are far longer than the charging they need)."""
 SURE_SHARE = 0.7
 """Share of the planned power that is offered for balancing: cars leave early and cars taper."""
+INCREASE_SHARE = 0.05
+"""Part of the rated power that could be drawn on top at any time: few cars are there that could take more."""
+REPLAY_FROM = 90
+"""Period from which a day of own sessions is known to forecast from."""
 SHIFT_EUR_PER_MWH = 60.0
 """What the aggregator asks above the energy price for moving a driver's charging."""
 AVOID_EUR_PER_KWH = 0.5
@@ -109,6 +114,7 @@ class Aggregator(Role):
         self.redispatched_mw = np.zeros(end)
         self._absolute_share, self._absolute_period = np.ones(len(points.rows)), -1
         self._offer: CongestionOffer | None = None
+        self._replay: Replay | None = None
         self._heard_balance = -10
         self.usual_mw = usual_profile_mw(points)
         self.baseline_mw = 0.0
@@ -124,6 +130,7 @@ class Aggregator(Role):
             span = slice(price.first_period, price.first_period + len(price.price_eur_per_kwh))
             self.price_eur_per_kwh[span] = price.price_eur_per_kwh
             self.feed_in_eur_per_kwh[span] = price.feed_in_eur_per_kwh
+            self._expect_like(price)
             self._dirty |= self.session_at >= 0
         self._hear_grid(period)
         for told in self.knowledge.take(PriceEffectToAggregator):
@@ -133,6 +140,16 @@ class Aggregator(Role):
             self.fcr_mw[span] = np.maximum(self.fcr_mw[span], reserve.fcr_mw)
         for published in self.knowledge.take(PublishedBalance):
             self._heard_balance = published.period
+
+    def _expect_like(self, known: ContractPrice) -> None:
+        """Until its prices are known, the day after is expected to cost what this one does."""
+        end = known.first_period + len(known.price_eur_per_kwh)
+        for target, values in (
+            (self.price_eur_per_kwh, known.price_eur_per_kwh),
+            (self.feed_in_eur_per_kwh, known.feed_in_eur_per_kwh),
+        ):
+            n = min(len(values), len(target) - end)
+            target[end : end + n] = values[:n]
 
     def _hear_sessions(self) -> None:
         b = self.believed
@@ -203,8 +220,7 @@ class Aggregator(Role):
         """Plan every session whose plan is missing or out of date, by its segment's strategy."""
         cp = np.flatnonzero(self._dirty & (self.session_at >= 0))
         self._dirty[:] = False
-        strategy = np.array(self._strategy_of_segment)[self.points.segment[cp]]
-        strategy = np.where(self.takes_part[cp], strategy, "uncontrolled")
+        strategy = self._strategy_of_point()[cp]
         for name in sorted(set(strategy.tolist())):
             chosen = cp[strategy == name]
             view = view_of(self.believed, self.points, self.session_at[chosen], period)
@@ -275,43 +291,70 @@ class Aggregator(Role):
 
     # --- offers ------------------------------------------------------------------------------------------------------
 
-    def forecast_pool(self, first: int, quarters: np.ndarray) -> None:
+    def forecast_pool(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
         """Tell the BRP what the pool will use on a day, and what of it depends on the price (day-ahead)."""
-        usual = self.usual_mw[quarters] * self.representation
-        expected = self.price_eur_per_kwh[first : first + len(quarters)] / 1.21 * 1000.0 - 111.6
-        flexible = FLEXIBLE_SHARE * usual
-        self.send(PoolForecast(first, usual - flexible, flexible, np.round(expected + 25.0, 2)))
+        expected = self._expected_mw(now, periods, quarters) * self.representation
+        flexible = FLEXIBLE_SHARE * expected
+        limit = np.round(self._energy_price(int(periods[0]), len(periods)) + SHIFT_EUR_PER_MWH, 2)
+        self.send(PoolForecast(int(periods[0]), expected - flexible, flexible, limit))
 
-    def update_forecast(self, period: int, quarters: np.ndarray) -> None:
-        """Tell the BRP the newest plan of the cars that are here and what is usual of those to come (intraday)."""
-        n = len(quarters)
-        here = self.plan_kw[:, period : period + n].sum(axis=0) / 1000.0
-        arriving = 1.0 - np.exp(-np.arange(1, n + 1) / ARRIVAL_PERIODS)
-        expected = here + arriving * np.maximum(self.usual_mw[quarters] - here, 0.0)
-        firm = expected * self.representation
-        self.send(PoolForecast(period, firm, np.zeros(n), np.zeros(n)))
+    def update_forecast(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
+        """Tell the BRP the plans of the cars that are here and what is expected of those to come (intraday)."""
+        firm = self._expected_mw(now, periods, quarters, is_new=False) * self.representation
+        self.send(PoolForecast(int(periods[0]), firm, np.zeros(len(periods)), np.zeros(len(periods))))
 
-    def offer_against_congestion(self, first: int, quarters: np.ndarray) -> None:
+    def _expected_mw(self, now: int, periods: np.ndarray, quarters: np.ndarray, *, is_new: bool = True) -> np.ndarray:
+        """Expected power of the pool: plans of the cars that are here, and yesterday's sessions come again."""
+        if now < REPLAY_FROM:
+            here = self.plan_kw[:, periods].sum(axis=0) / 1000.0
+            arriving = 1.0 - np.exp(-np.maximum(periods - max(now, 0) + 1, 0) / ARRIVAL_PERIODS)
+            return here + arriving * np.maximum(self.usual_mw[quarters] - here, 0.0)
+        if is_new or self._replay is None:
+            self._replay = self._replay_now(now)
+        return (self.plan_kw[:, periods].sum(axis=0) + self._replay.total_kw(periods, now)) / 1000.0
+
+    def _replay_now(self, now: int) -> Replay:
+        ahead = slice(now, now + AHEAD)
+        signal = Signal(self.price_eur_per_kwh[ahead], feed_in_eur_per_kwh=self.feed_in_eur_per_kwh[ahead])
+        return replay(self.believed, self.points, self._strategy_of_point(), now, AHEAD, signal)
+
+    def _strategy_of_point(self) -> np.ndarray:
+        names = np.array(self._strategy_of_segment)[self.points.segment]
+        return np.where(self.takes_part, names, "uncontrolled")
+
+    def offer_against_congestion(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
         """Tell the CSP connections, prognosis, room and price of a day (AGG-6, AGG-7, AGG-8)."""
+        by_point = self._prognosis_of_points_kw(now, periods, quarters)
         n = int(self.points.connection_row.max()) + 1
+        prognosis, flexible = np.zeros((2, n, len(periods)))
+        np.add.at(prognosis, self.points.connection_row, by_point)
+        np.add.at(flexible, self.points.connection_row, np.where(self.takes_part[:, None], by_point, 0.0))
         rating = np.bincount(
             self.points.connection_row, weights=np.where(self.takes_part, self.points.max_kw, 0.0), minlength=n
         )
-        everyone = np.bincount(self.points.connection_row, weights=self.points.max_kw, minlength=n)
-        rows = np.flatnonzero(everyone)
-        use = self.usual_mw[quarters] * 1000.0 / np.sum(everyone)
-        prognosis = np.outer(everyone[rows], use)
-        energy = self._energy_price(first, len(quarters))
+        rows = np.unique(self.points.connection_row)
+        energy = self._energy_price(int(periods[0]), len(periods))
         self._offer = CongestionOffer(
-            first,
+            int(periods[0]),
             rows,
-            prognosis,
-            FLEXIBLE_SHARE * np.outer(rating[rows], use),
-            0.05 * np.repeat(rating[rows][:, None], len(quarters), axis=1),
+            prognosis[rows],
+            FLEXIBLE_SHARE * flexible[rows],
+            INCREASE_SHARE * np.repeat(rating[rows][:, None], len(periods), axis=1),
             np.round(energy + SHIFT_EUR_PER_MWH, 2),
             np.round(energy - SHIFT_EUR_PER_MWH, 2),
         )
         self.send(self._offer)
+
+    def _prognosis_of_points_kw(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> np.ndarray:
+        """Expected power of every point, float64[n_points, n]."""
+        if now < REPLAY_FROM:
+            here = self.plan_kw[:, periods]
+            missing = 1000.0 * self._expected_mw(now, periods, quarters) - here.sum(axis=0)
+            share = self.points.max_kw / np.sum(self.points.max_kw)
+            return here + np.outer(share, np.maximum(missing, 0.0))
+        if periods[0] > now or self._replay is None:
+            self._replay = self._replay_now(now)
+        return self.plan_kw[:, periods] + self._replay.points_kw(periods, now, len(self.points.rows))
 
     def _energy_price(self, first: int, n: int) -> np.ndarray:
         """Bare energy price in the contract price, EUR/MWh."""

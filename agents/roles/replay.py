@@ -1,0 +1,127 @@
+"""How an aggregator forecasts its pool: the sessions of the last day come again, planned with the prices that hold.
+
+The energy that a finished session took tells its need; its stay tells when such a car is there. A stay is cut by the
+same safety margin as for a real car, and the same strategies plan it, so that the forecast answers to prices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.fleet.strategies import STRATEGIES
+from agents.fleet.tables import ChargingPoints
+from agents.fleet.view import SessionView, Signal
+from agents.roles.beliefs import EFFICIENCY, Beliefs
+
+DAY = 96
+"""Periods of an ordinary day."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Sessions that are expected to come.
+
+    Attributes
+    ----------
+    first : int
+        Period in which the forecast was made; column 0 of the plans.
+    arrival : int array, shape (n_sessions,)
+        Period in which each is expected.
+    cp_row : int array, shape (n_sessions,)
+        Where.
+    plan_kw : float32 array, shape (n_sessions, n_ahead)
+        What it would draw.
+    """
+
+    first: int
+    arrival: np.ndarray
+    cp_row: np.ndarray
+    plan_kw: np.ndarray
+
+    def points_kw(self, periods: np.ndarray, after: int, n_points: int) -> np.ndarray:
+        """Expected power per point of sessions that come after a period, float64[n_points, n]."""
+        total = np.zeros((n_points, len(periods)))
+        at = periods - self.first
+        inside = (at >= 0) & (at < self.plan_kw.shape[1])
+        to_come = self.arrival > after
+        part = self.plan_kw[np.ix_(to_come, at[inside])]
+        for_point = np.zeros((n_points, int(inside.sum())))
+        np.add.at(for_point, self.cp_row[to_come], part)
+        total[:, inside] = for_point
+        return total
+
+    def total_kw(self, periods: np.ndarray, after: int) -> np.ndarray:
+        """The same summed over points, float64[n]."""
+        total = np.zeros(len(periods))
+        at = periods - self.first
+        inside = (at >= 0) & (at < self.plan_kw.shape[1])
+        total[inside] = self.plan_kw[self.arrival > after][:, at[inside]].sum(axis=0, dtype=np.float64)
+        return total
+
+
+def replay(
+    believed: Beliefs,
+    points: ChargingPoints,
+    strategy_of_point: np.ndarray,
+    now: int,
+    n_ahead: int,
+    signal: Signal,
+) -> Replay:
+    """Plan the sessions of the last day as if they came again.
+
+    Parameters
+    ----------
+    believed : Beliefs
+        What is known of past sessions.
+    points : ChargingPoints
+        The pool.
+    strategy_of_point : array of str, shape (n_points,)
+        How each point is steered.
+    now : int
+        Period in which the forecast is made.
+    n_ahead : int
+        Periods it covers.
+    signal : Signal
+        Prices of these periods.
+    """
+    b = believed
+    begun = np.flatnonzero(b.arrival_min > (now - DAY) * 15.0)
+    begun = begun[b.arrival_min[begun] < now * 15.0]
+    arrival = np.floor_divide(b.arrival_min[begun], 15.0).astype(np.int64)
+    rows = np.concatenate([begun] * 2)
+    due = np.concatenate([arrival + DAY, arrival + 2 * DAY])
+    keep = (due > now) & (due < now + n_ahead)
+    rows, due = rows[keep], due[keep]
+    view = _view(b, points, rows, due - now)
+    plan = np.zeros((len(rows), n_ahead), dtype=np.float32)
+    names = strategy_of_point[b.cp_row[rows]]
+    for name in sorted(set(names.tolist())):
+        chosen = np.flatnonzero(names == name)
+        power = STRATEGIES[name](view.take(chosen), signal)
+        plan[chosen, : power.shape[1]] = power[:, :n_ahead]
+    return Replay(now, due, b.cp_row[rows], plan)
+
+
+def _view(b: Beliefs, points: ChargingPoints, rows: np.ndarray, arrival: np.ndarray) -> SessionView:
+    ready = b.departure_of(rows, points.segment[b.cp_row[rows]])
+    stay = np.maximum(np.ceil((ready - b.arrival_min[rows]) / 15.0), 1.0)
+    took = EFFICIENCY * b.metered_kwh[rows]
+    need = np.where(b.is_here[rows], np.maximum(b.need_of(rows) + took, took), took)
+    return SessionView.of(
+        len(rows),
+        session_row=rows,
+        cp_row=b.cp_row[rows],
+        energy_now_kwh=10.0,
+        energy_needed_kwh=need,
+        capacity_kwh=10.0 + need,
+        max_kw=b.max_kw[rows],
+        min_kw=b.min_kw[rows],
+        efficiency=EFFICIENCY,
+        discharge_efficiency=EFFICIENCY,
+        arrival_period=arrival,
+        departure_period=arrival + stay.astype(np.int64),
+        must_charge=b.charge_now[rows],
+        site=points.site[b.cp_row[rows]],
+    )
