@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from markets.redispatch import RedispatchOrders, RedispatchRules, clear, settle
 
-KEPT_MW = 1e-6  # the same slack on relief as in the clearing: the last watts of relief can be very dear
+KEPT_MW = 1e-8  # the same slack on relief as in the clearing: the last watts of relief can be very dear
 
 
 def random_problem(seed, n_orders=8, n_periods=3, n_elements=3):

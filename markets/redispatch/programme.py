@@ -28,7 +28,7 @@ _EXACT = {
     "mip_heuristic_run_rins": False,
     "mip_heuristic_run_root_reduced_cost": False,
 }
-_KEEP_MW = 1e-6  # slack on the relief that the second pass must keep
+_KEEP_MW = 1e-8  # slack on the relief that the second pass must keep
 
 
 @dataclass(frozen=True)
