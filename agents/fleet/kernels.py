@@ -236,17 +236,20 @@ def _share_limits(
     chain: np.ndarray,
     rationed: np.ndarray,
 ) -> None:
-    """Bring every group of a block under its limit; cars that lost energy plan again."""
-    total, last = np.zeros(len(limit_kw)), np.full(len(limit_kw), -1)
+    """Bring every group of a block under its limit; cars that lost energy plan again.
+
+    Cars of a group are chained: ``last`` holds one more than the slot of the last, 0 if there is none.
+    """
+    total, last = np.zeros(len(limit_kw)), np.zeros(len(limit_kw), dtype=np.int64)
     for k in range(n_active):
         if setpoint[k] > 0.0:
             g = slots[k].group
             total[g] += setpoint[k]
-            chain[k], last[g] = last[g], k
+            chain[k], last[g] = last[g] - 1, k + 1
     for g in range(len(limit_kw)):
         if total[g] > limit_kw[g] + 1e-9:
             rationed[g] += (
-                _ration(frozen, changing, slots, setpoint, chain, last[g], limit_kw[g], now_min) * step_min / 60.0
+                _ration(frozen, changing, slots, setpoint, chain, last[g] - 1, limit_kw[g], now_min) * step_min / 60.0
             )
 
 
@@ -336,6 +339,7 @@ def run_week(
     group_limit_kw: np.ndarray | float = np.inf,
     wear_eur_per_kwh: float = 0.0,
     threads: int = 1,
+    out: np.ndarray | None = None,
 ) -> Week:
     """Run the whole horizon for all points.
 
@@ -357,6 +361,8 @@ def run_week(
         Ageing per kWh taken from a battery to deliver.
     threads : int
         Blocks run side by side; the result does not depend on it.
+    out : float32 array, shape (n_points, n_periods), optional
+        Memory for the power trace; runs that follow each other save the time to be given fresh pages.
 
     Returns
     -------
@@ -373,7 +379,10 @@ def run_week(
         raise ValueError(f"mode {mode!r} is not one of {', '.join(MODES)}")
     if len(price) < n_periods or not np.all(np.isfinite(price)):
         raise ValueError(f"price: {len(price)} values of which {np.isfinite(price).sum()} finite, need {n_periods}")
-    return _launch(fleet, state, MODES[mode], price, group, group_limit_kw, wear_eur_per_kwh, threads)
+    if out is not None:
+        out[:] = 0.0
+    power = np.zeros((fleet.n_points, n_periods), dtype=np.float32) if out is None else out
+    return _launch(fleet, state, MODES[mode], price, group, group_limit_kw, wear_eur_per_kwh, threads, power)
 
 
 def _launch(
@@ -385,6 +394,7 @@ def _launch(
     group_limit_kw: np.ndarray | float,
     wear: float,
     threads: int,
+    power: np.ndarray,
 ) -> Week:
     """Cut the fleet into independent blocks and run each; what was active before must be empty."""
     groups = (
@@ -392,7 +402,6 @@ def _launch(
     )
     limit = np.broadcast_to(np.asarray(group_limit_kw, dtype=np.float64), int(np.max(groups, initial=-1)) + 1)
     parts = cut(fleet, groups)
-    power = np.zeros((fleet.n_points, fleet.horizon.n_periods), dtype=np.float32)
     cost, rationed = np.zeros(fleet.n_points), np.zeros(len(limit))
     way = (mode, price, wear)
     rules = (fleet.elsewhere_floor_share, fleet.reaction_s / 60.0, float(fleet.horizon.period_min))

@@ -34,7 +34,9 @@ def _is_before(key: np.ndarray, i: int, j: int) -> bool:
 def ascending(key: np.ndarray) -> np.ndarray:
     """Indices that sort ``key`` upwards, int64[n]; ties keep their order, as in a stable ``np.argsort``."""
     n = len(key)
-    order = np.arange(n)
+    order = np.empty(n, dtype=np.int64)
+    for k in range(n):
+        order[k] = k
     for root in range(n // 2 - 1, -1, -1):
         _sink(order, key, root, n)
     for end in range(n - 1, 0, -1):

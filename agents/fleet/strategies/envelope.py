@@ -87,7 +87,8 @@ def _split(slots: np.ndarray, need: np.ndarray, total: np.ndarray) -> np.ndarray
     left = need.copy()
     later = np.zeros(n)
     for i in range(n):
-        later[i] = np.sum(slots[i])
+        for t in range(n_periods):
+            later[i] += slots[i, t]
     laxity = np.empty(n)
     for t in range(n_periods):
         room = total[t]

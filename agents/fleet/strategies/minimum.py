@@ -42,7 +42,8 @@ def carry_trickles(
             if share[i, t] > 0.0:
                 last[i] = t
     for t in range(n_periods):
-        left_kw[:] = limit_kw[:, t]
+        for s in range(len(limit_kw)):
+            left_kw[s] = limit_kw[s, t]
         for i in range(n):
             if plan_kw[i, t] >= min_kw[i] - _EPS:
                 left_kw[site[i]] -= plan_kw[i, t] * share[i, t]
