@@ -112,7 +112,8 @@ def clear(
     n_mtu, price_min_eur_per_mwh, price_max_eur_per_mwh, tick_eur_per_mwh, volume_step_mw, mtu_h, volume_max_mw, is_open
         As in :class:`AuctionTerms`. Closed MTUs refuse every order.
     block_time_limit_s : float
-        Time for the choice of blocks; the best choice so far is taken when it runs out.
+        Time for the choice of blocks; the best choice so far is taken when it runs out, which then depends on the
+        machine (``block_search.is_proven`` tells).
     block_gap_eur : float
         Difference in welfare that counts as none in that choice.
 
