@@ -239,6 +239,31 @@ def test_pandapower_nets_give_pandapower_results(name):
     flows_agree(getattr(networks, name)(), lambda grid: PowerFlow(grid, "symmetric"))
 
 
+def test_a_pandapower_file_is_read_like_the_net(tmp_path):
+    pandapower = pytest.importorskip("pandapower", reason=EXTRA)
+    networks = pytest.importorskip("pandapower.networks", reason=EXTRA)
+    net = networks.create_cigre_network_lv()
+    path = tmp_path / "cigre.json"
+    pandapower.to_json(net, str(path))
+    same(read_grid(path), from_pandapower(net).grid)
+    grid = load_grid(path, {"public_ac": 3, "dc_site": 1})
+    assert grid.name == "cigre" and {"business", "public_ac", "dc_site"} <= set(grid.connections.kind)
+
+
+def test_one_phase_loads_of_pandapower_keep_their_phase():
+    networks = pytest.importorskip("pandapower.networks", reason=EXTRA)
+    imported = from_pandapower(networks.ieee_european_lv_asymmetric())
+    table = imported.grid.connections
+    used = np.flatnonzero(imported.connection_kw)
+    assert set(table.phase[used].tolist()) == {1, 2, 3}
+    state = PowerFlow(imported.grid).solve(imported.connection_kw, connection_kvar=imported.connection_kvar)
+    assert state.has_converged and state.vuf_share.max() > 1e-3
+    assert state.served_kw == pytest.approx(imported.connection_kw.sum())
+    kinds = with_kinds(imported.grid, np.random.default_rng(0)).connections
+    assert np.array_equal(kinds.phase, table.phase) and set(kinds.kind) == {"home"}
+
+
+@pytest.mark.slow
 def test_nets_without_counterpart_are_refused():
     networks = pytest.importorskip("pandapower.networks", reason=EXTRA)
     with pytest.raises(ValueError, match="2 sources"):
@@ -247,6 +272,7 @@ def test_nets_without_counterpart_are_refused():
         from_pandapower(networks.case9())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["1-LV-rural2--0-sw", "1-LV-semiurb4--0-sw", "1-MV-rural--0-sw"])
 def test_simbench_taps_count_whatever_the_type_column_says(code):
     simbench = pytest.importorskip("simbench", reason=EXTRA)
@@ -258,6 +284,7 @@ def test_simbench_taps_count_whatever_the_type_column_says(code):
     flows_agree(net, lambda grid: PowerFlow(grid, "symmetric"))
 
 
+@pytest.mark.slow
 def test_a_simbench_year_runs_and_carries_evs(tmp_path):
     pytest.importorskip("simbench", reason=EXTRA)
     year = simbench_grid("1-LV-semiurb4--0-sw")
