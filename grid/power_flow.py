@@ -131,13 +131,14 @@ class PowerFlow:
         FlowBatch
             Rows that did not converge hold nan; ``failures`` names their period and nodes.
         """
-        many = np.atleast_2d(np.asarray(connection_kw, dtype=np.float64))
-        more = [None if x is None else np.atleast_2d(np.asarray(x, dtype=np.float64)) for x in (ev_kw, connection_kvar)]
+        many = np.atleast_2d(connection_kw)
+        more = [None if x is None else np.atleast_2d(x) for x in (ev_kw, connection_kvar)]
         into = self._buffers(len(many), with_angles=with_angles, with_branch_kw=with_branch_kw)
         for start in range(0, len(many), CHUNK_STEPS):
             rows = slice(start, min(start + CHUNK_STEPS, len(many)))
-            ev, kvar = (None if x is None else x[rows] for x in more)
-            p_w, q_var = self.loads.sum(many[rows], power_factor, ev, kvar, start)
+            kw = np.asarray(many[rows], dtype=np.float64)
+            ev, kvar = (None if x is None else np.asarray(x[rows], dtype=np.float64) for x in more)
+            p_w, q_var = self.loads.sum(kw, power_factor, ev, kvar, start)
             self._solve_chunk(p_w, q_var, into, rows)
         return into.finish()
 

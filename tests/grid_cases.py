@@ -66,6 +66,16 @@ def random_radial(rng, n_nodes, one_phase_share=0.5):
     return Grid.from_records(graph, rows)
 
 
+def random_meshed(rng, n_nodes, ties, one_phase_share=0.0):
+    """A random LV tree with some cables more."""
+    tree = random_radial(rng, n_nodes, one_phase_share)
+    graph = nx.MultiGraph(tree.graph)
+    for i in range(ties):
+        a, b = (tree.arrays.node_ids[j] for j in rng.choice(n_nodes, 2, replace=False))
+        add_cable(graph, f"tie{i}", a, b, "4x95 Al", float(rng.uniform(20.0, 90.0)))
+    return Grid(graph, tree.connections)
+
+
 def zbus(grid, connection_kw, iterations=200):
     """Three-phase Z-bus fixed point for grids of lines with a stiff source; phase voltages (n_nodes, 3) complex, pu.
 

@@ -17,25 +17,14 @@ from grid.linear import MARGIN_SHARE, LinearLayer
 from grid.power_flow import PowerFlow
 from grid.sensitivity import check_relief, effectivity, effectivity_ac, node_effectivity
 from grid.topology import Grid, add_cable
-from tests.grid_cases import feeder, random_radial, record, station_grid, with_homes
-
-
-def meshed(rng, n, ties):
-    """A random tree with some cables more; one three-phase connection at every node but the source."""
-    tree = random_radial(rng, n, one_phase_share=0.0)
-    graph = nx.MultiGraph(tree.graph)
-    for i in range(ties):
-        a, b = rng.choice(n, 2, replace=False)
-        ids = tree.arrays.node_ids
-        add_cable(graph, f"tie{i}", ids[a], ids[b], "4x95 Al", float(rng.uniform(20.0, 90.0)))
-    return Grid(graph, tree.connections)
+from tests.grid_cases import feeder, random_meshed, random_radial, record, station_grid, with_homes
 
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 15), ties=st.integers(0, 4))
 def test_linear_flows_obey_kirchhoff(seed, n, ties):
     rng = np.random.default_rng(seed)
-    grid = meshed(rng, n, ties)
+    grid = random_meshed(rng, n, ties)
     a, layer = grid.arrays, LinearLayer(grid.arrays)
     node_kw = rng.normal(size=a.n_nodes)
     node_kw[a.source_node] = 0.0
@@ -84,7 +73,7 @@ def test_linear_voltage_follows_the_tap():
 @given(seed=st.integers(0, 10_000), n=st.integers(3, 10), ties=st.integers(0, 2))
 def test_ac_factors_predict_a_finite_change(seed, n, ties):
     rng = np.random.default_rng(seed)
-    grid = meshed(rng, n, ties)
+    grid = random_meshed(rng, n, ties)
     flow = PowerFlow(grid, "symmetric")
     kw = rng.uniform(2.0, 6.0, n - 1)
     factors = effectivity_ac(flow, kw)
