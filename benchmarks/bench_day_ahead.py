@@ -10,8 +10,8 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 
-import highspy
 import numba
 import numpy as np
 
@@ -105,5 +105,5 @@ def measure() -> dict[str, float]:
 if __name__ == "__main__":
     for key, value in measure().items():
         print(f"{key:75s} {value:14.4f}")
-    versions = f"numpy {np.__version__}, numba {numba.__version__}, HiGHS {highspy.Highs().version()}"
+    versions = f"numpy {np.__version__}, numba {numba.__version__}, highspy {version('highspy')}"
     print(f"Python {platform.python_version()}, {versions}, {platform.machine()}")
