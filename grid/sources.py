@@ -1,8 +1,8 @@
 """One call from the name of a grid to a :class:`Grid` on which EVs can be placed: a file or a SimBench code.
 
 Foreign grids say neither what stands behind a connection nor where cars charge. Kinds are read from size and profile,
-homes get a standard connection and a drawn phase, and charging sites that are missing are added where a DSO would
-connect them.
+homes get a standard connection and a drawn phase, low-voltage nodes that hang together become an area, and charging
+sites that are missing are added where a DSO would connect them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from grid.arrays import TRANSFORMER_KIND
 from grid.connections import ConnectionTable
@@ -35,7 +38,7 @@ BUSBAR_KINDS = ("office", "shared", "business")
 def load_grid(
     source: str | Path, sites: Mapping[str, int] | None = None, rng: np.random.Generator | None = None
 ) -> Grid:
-    """Return a checked grid with kinds of connections.
+    """Return a checked grid with areas, kinds of connections and the sites asked for.
 
     Parameters
     ----------
@@ -57,7 +60,29 @@ def load_grid(
     rng = rng or np.random.default_rng(0)
     is_code = name.startswith(SIMBENCH)
     grid = simbench_grid(name.removeprefix(SIMBENCH)).grid if is_code else read_grid(Path(source))
-    return with_sites(with_kinds(grid, rng), sites or {}, rng)
+    return with_sites(with_kinds(with_areas(grid), rng), sites or {}, rng)
+
+
+def with_areas(grid: Grid) -> Grid:
+    """Give nodes without an area one: low-voltage nodes that hang together are ``area-01``, ``area-02`` and so on.
+
+    Medium voltage is the ``substation``, everything above ``transmission``, as in the generated town. The same grid is
+    returned if every node has its area.
+    """
+    a = grid.arrays
+    missing = [i for i, area in enumerate(a.area) if not area]
+    if not missing:
+        return grid
+    inner = a.is_closed & (a.kind != TRANSFORMER_KIND)
+    links = coo_matrix((np.ones(int(inner.sum())), (a.from_node[inner], a.to_node[inner])), shape=(a.n_nodes,) * 2)
+    part = connected_components(links, directed=False)[1]
+    lv_parts = dict.fromkeys(int(part[i]) for i in missing if a.level[i] == "lv")
+    number = {one: f"area-{k:02d}" for k, one in enumerate(lv_parts, start=1)}
+    graph = nx.MultiGraph(grid.graph)
+    for i in missing:
+        upper = "substation" if a.level[i] == "mv" else "transmission"
+        graph.nodes[a.node_ids[i]]["area"] = number[int(part[i])] if a.level[i] == "lv" else upper
+    return Grid(graph, grid.connections, grid.name)
 
 
 def with_kinds(grid: Grid, rng: np.random.Generator) -> Grid:

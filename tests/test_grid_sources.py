@@ -15,8 +15,8 @@ from grid.files import grid_to_json, read_grid, write_grid
 from grid.generator import dutch_town
 from grid.importers import from_pandapower, simbench_grid
 from grid.power_flow import PowerFlow
-from grid.sources import HOME_SIZES_KW, load_grid, with_kinds, with_sites
-from grid.topology import Grid
+from grid.sources import HOME_SIZES_KW, load_grid, with_areas, with_kinds, with_sites
+from grid.topology import Grid, add_cable, add_transformer
 from tests.grid_cases import SMALL_TOWN, feeder, record, station_grid, with_homes
 
 EXTRA = "needs the extra: pip install flexpolder[simbench]"
@@ -205,7 +205,25 @@ def test_one_call_from_a_path(tmp_path):
     write_grid(station_grid(3), path)
     grid = load_grid(path, {"home": 2, "public_ac": 1})
     assert grid.connections.kind.count("home") == 2 and len(grid.connections) == 6
-    same(load_grid(str(path)), station_grid(3))
+    again = load_grid(str(path))
+    assert again.connections.ean == station_grid(3).connections.ean
+    write_grid(again, path)
+    same(load_grid(path), again)
+
+
+def test_low_voltage_nodes_that_hang_together_are_an_area():
+    graph = nx.MultiGraph(station_grid(2).graph)
+    graph.add_node("bus2", u_rated=400.0)
+    graph.add_node("far", u_rated=400.0)
+    add_transformer(graph, "t2", "ms", "bus2", "250 kVA 10/0.4 kV")
+    add_cable(graph, "x1", "bus2", "far", "4x95 Al", 50.0)
+    add_cable(graph, "tie", "far", "n2", "4x95 Al", 50.0, from_status=0)
+    graph.nodes["far"]["area"] = "own name"
+    grid = with_areas(Grid(graph))
+    assert dict(zip(grid.arrays.node_ids, grid.arrays.area, strict=True)) == {
+        "ms": "substation", "bus": "area-01", "n1": "area-01", "n2": "area-01", "bus2": "area-02", "far": "own name"
+    }  # fmt: skip
+    assert with_areas(grid) is grid
 
 
 def test_the_extra_is_named_when_it_is_absent(monkeypatch):
