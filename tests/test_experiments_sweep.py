@@ -324,6 +324,23 @@ def run_script(tmp_path: Path, code: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, str(script)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
+@pytest.mark.slow
+def test_a_script_without_a_main_guard_is_told_so_at_once(tmp_path):
+    code = f"""
+from pathlib import Path
+from experiments.sweep.drive import Conduct, start
+from experiments.sweep.plan import read_sweep
+how = Conduct(workers=2, backend="process_pool", model="tests.experiments_fake:simulate")
+start(read_sweep("demo"), Path({str(tmp_path / "s")!r}), how)
+"""
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    found = subprocess.run([sys.executable, str(script)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=90)
+    assert found.returncode != 0
+    assert "worker processes die before their first run" in found.stderr
+
+
 SLOW = """
 from pathlib import Path
 from experiments.sweep.drive import Conduct, start

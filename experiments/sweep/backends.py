@@ -19,12 +19,17 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from experiments.store.folder import FolderError
 from experiments.sweep.plan import Job
 from experiments.sweep.worker import Context, Report, run_batch, single_thread
 
 Batch = tuple[Job, ...]
 MAX_DEATHS = 2
 """A job whose worker died this often, alone, is recorded as crashed."""
+CANNOT_START = (
+    "worker processes die before their first run, so nothing was run; a script that starts a sweep must do so under "
+    "if __name__ == '__main__'"
+)
 
 
 class Backend(Protocol):
@@ -89,6 +94,8 @@ class Pool:
         self.workers = workers
         self._executor: ProcessPoolExecutor | None = None
         self._life: tuple[Connection, Connection] | None = None
+        self._ready: tuple[Connection, Connection] | None = None
+        self._has_started = False
 
     def reports(self, context: Context, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Report | None]]:
         """See :class:`Backend`."""
@@ -101,6 +108,7 @@ class Pool:
                 return
             broken = yield from self._finish(pool, pending, waiting, suspects, is_alone)
             if broken:
+                self._check_started()
                 self.close()
 
     def close(self) -> None:
@@ -146,11 +154,19 @@ class Pool:
                 pending |= {_submit(pool, batch): batch for batch in islice(waiting, len(done))}
         return broken
 
+    def _check_started(self) -> None:
+        """Stop at once if workers die before they run anything, instead of starting them again and again."""
+        assert self._ready is not None
+        self._has_started = self._has_started or self._ready[0].poll()
+        if not self._has_started:
+            self.close()
+            raise FolderError(CANNOT_START)
+
     def _pool(self, context: Context) -> ProcessPoolExecutor:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         start = multiprocessing.get_context(method)
-        self._life = start.Pipe(duplex=False)
-        arguments = (context, sys.path, self._life[0])
+        self._life, self._ready = start.Pipe(duplex=False), start.Pipe(duplex=False)
+        arguments = (context, sys.path, self._life[0], self._ready[1])
         return ProcessPoolExecutor(self.workers, mp_context=start, initializer=_start, initargs=arguments)
 
 
@@ -166,14 +182,15 @@ def _submit(pool: ProcessPoolExecutor, batch: Batch) -> Future[Report]:
 _context: Context | None = None
 
 
-def _start(context: Context, path: list[str], life: Connection) -> None:
-    """Prepare a worker: interrupts are the driver's, one thread, and a watch on the driver's life."""
+def _start(context: Context, path: list[str], life: Connection, ready: Connection) -> None:
+    """Prepare a worker: interrupts are the driver's, one thread, a watch on the driver's life; say that it is there."""
     global _context
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
     single_thread()
     _context = context
     threading.Thread(target=_watch, args=(life,), daemon=True).start()
+    ready.send_bytes(b".")
 
 
 def _watch(life: Connection) -> None:
