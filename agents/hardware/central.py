@@ -7,7 +7,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
 from agents.hardware.keep import Leases, read_known, write_known
-from agents.hardware.link import Counters, Link, LinkSettings
+from agents.hardware.link import Counters, Link, LinkSettings, pause
 from agents.hardware.modbus import SunSpecDriver
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
@@ -353,8 +352,7 @@ class CentralSystem:
             connection.wake.clear()
             work = steering.next()
             if work is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(connection.wake.wait(), steering.due_s())
+                await pause(connection.wake, steering.due_s())
                 continue
             self._note_latency(work.tickets, connection)
             reply = await link.call(*work.wire)
@@ -374,7 +372,8 @@ class CentralSystem:
             received = connection.link.counters.received
             try:
                 pong = await socket.ping()
-                await asyncio.wait_for(asyncio.shield(pong), every_s)
+                async with asyncio.timeout(every_s):
+                    await asyncio.shield(pong)
             except TimeoutError:
                 if connection.link.counters.received == received:
                     connection.link.abandon()

@@ -192,7 +192,8 @@ class Link:
             start_s = self._clock.mono_s()
             try:
                 await self._send(wire.Frame(wire.CALL, message_id, action, payload))
-                reply = await asyncio.wait_for(future, timeout_s or self.settings.call_timeout_s)
+                async with asyncio.timeout(timeout_s or self.settings.call_timeout_s):
+                    reply = await future
             except TimeoutError:
                 self._saw("own", wire.Frame(wire.ERROR, message_id, action, error_code="Timeout"), 0)
                 reply = Reply(error="Timeout")
@@ -348,3 +349,13 @@ def _parts(frame: wire.Frame) -> tuple[Any, ...]:
     if frame.kind == wire.RESULT:
         return frame.kind, frame.message_id, frame.payload
     return frame.kind, frame.message_id, frame.error_code, str(frame.payload or ""), {}
+
+
+async def pause(wake: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not longer than until an event is set.
+
+    Not ``asyncio.wait_for``: up to Python 3.11 it can swallow a cancellation, and the task lives for ever.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()

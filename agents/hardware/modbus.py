@@ -11,7 +11,7 @@ from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
 from agents.hardware import wire
-from agents.hardware.link import Reply
+from agents.hardware.link import Reply, pause
 from agents.hardware.point import PhysicalPoint
 from agents.hardware.steering import Steering
 from agents.hardware.sunspec import (
@@ -115,11 +115,7 @@ class SunSpecDriver:
             if work is not None:
                 self.steering.done(work, await self._perform(client, *work.wire))
                 continue
-            pause_s = max(min(self.steering.due_s(), poll_at - loop.time()), 0.0)
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause_s)
-            except TimeoutError:
-                continue
+            await pause(self._wake, max(min(self.steering.due_s(), poll_at - loop.time()), 0.0))
 
     async def _poll(self, client: AsyncModbusTcpClient) -> None:
         start, length = self._start[MEASURE]

@@ -418,11 +418,20 @@ class PhysicalPoint:
         if within_limit(power_kw, min(max(allowed_kw, 0.0), self.settings.envelope.max_kw)):
             self._overdraws = 0
             return
+        if self.clock.utc_s() - self.begun_utc_s < self.settings.reaction_s:
+            return  # it has only just started and may not have looked at its profiles yet
         self._overdraws += 1
         self.note("overdraw", f"{power_kw:.2f} kW, told {allowed_kw:.2f} kW", at_s)
         if self._overdraws >= OVERDRAWS_TO_STOP and not self.proof.forbids_renewal and self.is_linked:
-            self.wishes.stop_reason = "draws more than told"
-            self.wake()
+            self._interrupt(power_kw, at_s)
+
+    def _interrupt(self, power_kw: float, at_s: float) -> None:
+        """Stop who draws more than told (CP-3)."""
+        for accepted in self._accepted:
+            if accepted.ticket.is_open and not within_limit(power_kw, max(accepted.told_kw, 0.0)):
+                self._violated(accepted, power_kw, at_s)
+        self.wishes.stop_reason = "draws more than told"
+        self.wake()
 
     def _judge_ticket(self, accepted: _Accepted, power_kw: float, at_s: float) -> None:
         if at_s < accepted.at_s:
@@ -430,8 +439,11 @@ class PhysicalPoint:
         if within_limit(power_kw, max(accepted.told_kw, 0.0)):
             self._settle_ticket(accepted.ticket, TicketState.CONFIRMED, "")
         elif at_s > accepted.at_s + self.settings.reaction_s:
-            self._settle_ticket(accepted.ticket, TicketState.VIOLATED, f"{power_kw:.2f} kW")
-            self.note("violated", f"{power_kw:.2f} kW, told {accepted.told_kw:.2f} kW", at_s)
+            self._violated(accepted, power_kw, at_s)
+
+    def _violated(self, accepted: _Accepted, power_kw: float, at_s: float) -> None:
+        self._settle_ticket(accepted.ticket, TicketState.VIOLATED, f"{power_kw:.2f} kW")
+        self.note("violated", f"{power_kw:.2f} kW, told {accepted.told_kw:.2f} kW", at_s)
 
     # --- tickets ------------------------------------------------------------------------------------------------------
 

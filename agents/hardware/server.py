@@ -81,7 +81,8 @@ class Door:
         if self._server is not None:
             self._server.close()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._server.wait_closed(), 5.0)
+                async with asyncio.timeout(5.0):
+                    await self._server.wait_closed()
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Turn away with a status and nothing else, or note the station's name."""

@@ -21,7 +21,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from agents.hardware.clock import SystemClock
-from agents.hardware.link import Link, LinkSettings, NoAnswer, Refused
+from agents.hardware.link import Link, LinkSettings, NoAnswer, Refused, pause
 from agents.hardware.virtual.car import Car, Meter
 from agents.hardware.virtual.profiles import Store
 from agents.hardware.virtual.words import WORDS, Words
@@ -201,8 +201,7 @@ class VirtualStation:
                 if "duplicate" in self.options.faults and self._socket is not None:
                     await self._repeat(wire)
             self._work.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), 0.5)
+            await pause(self._work, 0.5)
 
     async def _repeat(self, wire: tuple[str, dict[str, Any]]) -> None:
         """The same call once more under the same message id."""
