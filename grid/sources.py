@@ -154,7 +154,8 @@ def with_sites(grid: Grid, sites: Mapping[str, int], rng: np.random.Generator) -
     Grid
         A new grid with the new rows at the end of its table (the same one if nothing is missing): homes and public
         posts at nodes that have connections, offices and garages at low-voltage busbars behind a transformer, depots
-        and fast-charging sites on medium voltage; where a grid has no such node, at any energised one.
+        and fast-charging sites on medium voltage (at the source itself if it is the only such node, else at a
+        busbar); where a grid has no such node, at any energised one.
     """
     unknown = [kind for kind in sites if kind not in NEW_CONNECTION_KW]
     if unknown:
@@ -174,16 +175,16 @@ def with_sites(grid: Grid, sites: Mapping[str, int], rng: np.random.Generator) -
 def _places(grid: Grid, kind: str) -> np.ndarray:
     """Nodes where new connections of a kind may stand."""
     a = grid.arrays
-    level = np.array(a.level)
-    others = a.is_energised & (np.arange(a.n_nodes) != a.source_node)
-    is_busbar = np.isin(np.arange(a.n_nodes), a.to_node[a.kind == TRANSFORMER_KIND])
+    level, node = np.array(a.level), np.arange(a.n_nodes)
+    inside = a.is_energised & (node != a.source_node)
+    is_busbar = (level == "lv") & np.isin(node, a.to_node[a.kind == TRANSFORMER_KIND])
     if kind in MV_KINDS:
-        wanted = level == "mv"
+        choices = [(level == "mv") & inside, (level == "mv") & a.is_energised, is_busbar & inside]
     elif kind in BUSBAR_KINDS:
-        wanted = (level == "lv") & is_busbar
+        choices = [is_busbar & inside]
     else:
-        wanted = (level == "lv") & np.isin(np.arange(a.n_nodes), grid.connections.node_index)
-    for choice in (wanted & others, (level == "lv") & others, others):
+        choices = [(level == "lv") & np.isin(node, grid.connections.node_index) & inside]
+    for choice in (*choices, (level == "lv") & inside, inside):
         if choice.any():
             return np.flatnonzero(choice)
     return np.array([a.source_node])

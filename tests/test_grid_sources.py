@@ -160,6 +160,8 @@ def test_missing_kinds_are_added_where_a_dso_would_connect_them():
     for row, kind in enumerate(table.kind):
         if kind in ("office", "shared"):
             assert table.node_index[row] == bus
+        elif kind in ("depot", "dc_site"):
+            assert level[row] == "mv"  # the source is the only such node
         elif kind in ("public_ac", "home"):
             assert level[row] == "lv" and table.node_index[row] != bus
     assert table.capacity_kw[table.kind.index("depot")] == 1000.0
