@@ -49,8 +49,8 @@ COLUMNS: tuple[Column, ...] = (
         dc_kw           | f8 | kW    | highest power at a direct-current point, 0 if it has no such inlet
         efficiency_pu   | f8 | pu    | factor on the published efficiency curve of on-board chargers
         discharge_kw    | f8 | kW    | highest power to the grid, 0 without V2X
-        reserve_share   | f8 | share | state of charge below which it never discharges
-        warranty_kwh    | f8 | kWh   | what its warranty lets it discharge per week of the run; the rest is kept
+        reserve_share   | f4 | share | state of charge below which it never discharges
+        warranty_kwh    | f4 | kWh   | what its warranty lets it discharge per week of the run; the rest is kept
         desired_share   | f4 | share | state of charge the driver wants and the car stops at
         minimum_share   | f4 | share | state of charge the driver wants at once, before anything smart
         sleep_after_min | f4 | min   | pause after which the car falls asleep, infinite for most

@@ -154,7 +154,7 @@ def step(
     frozen = (fleet.vehicles.rows, fleet.points.rows, fleet.sessions.rows)
     changing = (state.car, state.point, state.stay, state.active, state.cursor)
     floor, reaction = fleet.elsewhere_floor_share, fleet.reaction_s / 60.0
-    step_all(*frozen, *changing, limit, stop, start, end, floor, reaction, energy)
+    step_all(*frozen, *changing, limit, stop, start, end, floor, reaction, energy, state.take_seats())
     departed = present[fleet.sessions.departure_min[present] <= end]
     return StepResult(energy, period_h, present, departed, fleet)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.fleet.charging import charge
 from agents.fleet.columns import columns_of, record_type
-from agents.fleet.stepping import car_ratings
+from agents.fleet.stepping import SEAT, car_ratings
 from agents.fleet.tables import Fleet
 
 
@@ -24,6 +24,8 @@ class FleetState:
         Session rows now plugged in, oldest first; the first ``cursor[1]`` entries count.
     cursor : int array, shape (2,)
         Next session to arrive, and number of active sessions.
+    seats : record array
+        Shortcuts of calm cars (:data:`agents.fleet.stepping.SEAT`), made by the first step.
     """
 
     car: np.ndarray
@@ -31,6 +33,7 @@ class FleetState:
     stay: np.ndarray
     active: np.ndarray
     cursor: np.ndarray
+    seats: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=SEAT), repr=False)
     battery_kwh: np.ndarray = field(init=False, repr=False)
     driven_kwh: np.ndarray = field(init=False, repr=False)
     elsewhere_kwh: np.ndarray = field(init=False, repr=False)
@@ -56,13 +59,20 @@ class FleetState:
 
     def copy(self) -> FleetState:
         """An independent copy."""
-        parts = (self.car, self.point, self.stay, self.active, self.cursor)
+        parts = (self.car, self.point, self.stay, self.active, self.cursor, self.seats)
         return FleetState(*(part.copy() for part in parts))
 
     def nbytes(self) -> int:
         """Memory in bytes."""
-        parts = (self.car, self.point, self.stay, self.active, self.cursor)
+        parts = (self.car, self.point, self.stay, self.active, self.cursor, self.seats)
         return int(np.sum([part.nbytes for part in parts]))
+
+    def take_seats(self) -> np.ndarray:
+        """Seats of the first active sessions, one per point; made when first asked for."""
+        if len(self.seats) == 0:
+            self.seats = np.zeros(len(self.point), dtype=SEAT)
+            self.seats["row"] = -1
+        return self.seats
 
     @property
     def active_sessions(self) -> np.ndarray:

@@ -45,12 +45,14 @@ def with_low_power_losses(view: SessionView, plan_kw: np.ndarray) -> np.ndarray:
     The efficiency is taken as straight between the lowest and the highest power; where it is not known to differ,
     nothing changes.
     """
-    least, most = view.min_kw[:, None], view.max_kw[:, None]
-    best, worst = view.efficiency[:, None], view.min_efficiency[:, None]
-    along = np.clip((np.abs(plan_kw) - least) / np.maximum(most - least, 1e-9), 0.0, 1.0)
-    ratio = np.where(worst > 0.0, (worst + along * (best - worst)) / np.maximum(best, 1e-9), 1.0)
-    charging = np.minimum(plan_kw / np.maximum(ratio, 1e-9), np.maximum(most, plan_kw))
-    return np.where(plan_kw > 0.0, charging, plan_kw * ratio)
+    row, period = np.nonzero((plan_kw != 0.0) & (np.abs(plan_kw) < view.max_kw[:, None]))
+    least, most, worst = view.min_kw[row], view.max_kw[row], view.min_efficiency[row]
+    best, power = np.maximum(view.efficiency[row], 1e-9), plan_kw[row, period]
+    along = np.clip((np.abs(power) - least) / np.maximum(most - least, 1e-9), 0.0, 1.0)
+    ratio = np.where(worst > 0.0, (worst + along * (best - worst)) / best, 1.0)
+    corrected = plan_kw.copy()
+    corrected[row, period] = np.where(power > 0.0, np.minimum(power / ratio, most), power * ratio)
+    return corrected
 
 
 def for_real_cars(
