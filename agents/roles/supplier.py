@@ -10,6 +10,7 @@ import numpy as np
 from agents.links import Links
 from agents.messages import ContractPrice, PriceToSupplier
 from agents.role import Role
+from agents.roles.brp import MEAN_PRICE_EUR_PER_MWH
 from markets.contracts import Clock
 from markets.levers import Regulation
 from markets.supply import SUPPLY_CONTRACTS, SupplyContract, all_in_eur_per_kwh, feed_in_eur_per_kwh
@@ -39,21 +40,21 @@ class Supplier(Role):
         """Energy part of the grid tariff, VAT included, which the supplier collects for the DSO."""
         if regulation.grid_tariff == "time_of_use":
             self.grid_fee_eur_per_kwh = TimeOfUse().fee_eur_per_kwh(clock) * (1.0 + regulation.vat_share)
-        self.wholesale_eur_per_mwh = np.full(n, np.nan)
-        self.price_eur_per_kwh, self.feed_in_eur_per_kwh = np.full(n, np.nan), np.full(n, np.nan)
+        self.wholesale_eur_per_mwh = np.full(n, MEAN_PRICE_EUR_PER_MWH)
+        """What it was told, and until then what it expects: customers are billed whether or not a price reached it."""
+        self.price_eur_per_kwh, self.feed_in_eur_per_kwh = self._contract_prices()
 
     def price(self) -> None:
         """Publish the contract price of the periods whose wholesale price is known (SUP-1)."""
         for told in self.knowledge.take(PriceToSupplier):
             span = slice(told.first_period, told.first_period + len(told.price_eur_per_mwh))
             self.wholesale_eur_per_mwh[span] = told.price_eur_per_mwh
-            known = np.nan_to_num(self.wholesale_eur_per_mwh, nan=0.0)
-            all_in = all_in_eur_per_kwh(self.contract, self.clock, known, self.tax) + self.grid_fee_eur_per_kwh
-            self.price_eur_per_kwh[span] = all_in[span]
-            feed_in = feed_in_eur_per_kwh(self.contract, self.clock, known, self.tax, self.metering)
-            self.feed_in_eur_per_kwh[span] = feed_in[span]
-            self.send(
-                ContractPrice(
-                    told.first_period, self.price_eur_per_kwh[span].copy(), self.feed_in_eur_per_kwh[span].copy()
-                )
-            )
+            price, feed_in = self._contract_prices()
+            self.price_eur_per_kwh[span], self.feed_in_eur_per_kwh[span] = price[span], feed_in[span]
+            self.send(ContractPrice(told.first_period, price[span].copy(), feed_in[span].copy()))
+
+    def _contract_prices(self) -> tuple[np.ndarray, np.ndarray]:
+        """All-in price and feed-in price of the contract at the wholesale prices as now known, EUR/kWh."""
+        wholesale = self.wholesale_eur_per_mwh
+        price = all_in_eur_per_kwh(self.contract, self.clock, wholesale, self.tax) + self.grid_fee_eur_per_kwh
+        return price, feed_in_eur_per_kwh(self.contract, self.clock, wholesale, self.tax, self.metering)
