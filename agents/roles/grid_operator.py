@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import mesa
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from agents.links import Links
 from agents.messages import CongestionOfferToDso, CongestionOfferToTso, Message
@@ -114,9 +115,11 @@ class GridOperator(Role):
         for told in self.knowledge.take(self.offer):
             n = min(told.prognosis_kw.shape[1], len(self._prognosis_kw) - told.first_period)
             span = slice(told.first_period, told.first_period + n)
-            self._prognosis_kw[span] = 0.0
             nodes = self.node_of_connection[told.connection_row]
-            np.add.at(self._prognosis_kw[span].T, nodes, told.prognosis_kw[:, :n].astype(np.float32))
+            to_node = csr_matrix(
+                (np.ones(len(nodes)), (nodes, np.arange(len(nodes)))), shape=(self._prognosis_kw.shape[1], len(nodes))
+            )
+            self._prognosis_kw[span] = (to_node @ told.prognosis_kw[:, :n]).T
             self._has_prognosis[span] = True
 
     def monitor(self, period: int, node_kw: np.ndarray, loading_share: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.tables import ChargingPoints
@@ -17,6 +18,12 @@ from agents.roles.beliefs import EFFICIENCY, Beliefs
 
 DAY = 96
 """Periods of an ordinary day."""
+
+
+def summing(target: np.ndarray, n: int) -> csr_matrix:
+    """Matrix that adds rows up by target, csr[n, len(target)]: many times quicker than adding in place."""
+    rows = np.arange(len(target))
+    return csr_matrix((np.ones(len(target)), (target, rows)), shape=(n, len(target)))
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,7 @@ class Replay:
         at = periods - self.first
         inside = (at >= 0) & (at < self.plan_kw.shape[1])
         to_come = self.arrival > after
-        part = self.plan_kw[np.ix_(to_come, at[inside])]
-        for_point = np.zeros((n_points, int(inside.sum())))
-        np.add.at(for_point, self.cp_row[to_come], part)
-        total[:, inside] = for_point
+        total[:, inside] = summing(self.cp_row[to_come], n_points) @ self.plan_kw[np.ix_(to_come, at[inside])]
         return total
 
     def total_kw(self, periods: np.ndarray, after: int) -> np.ndarray:
