@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -313,3 +314,37 @@ def test_every_choice_tried_finds_no_better_one(book):
     assert c.block_search is not None
     assert c.block_search.is_proven
     assert c.welfare_eur == pytest.approx(best_choice(orders, blocks, n_mtu) * 0.25, abs=0.002)
+
+
+@st.composite
+def linear_books(draw):
+    """The books of the oracle with some of the steps stretched into linear orders."""
+    n_mtu, orders, blocks = draw(books())
+    width = np.array([draw(st.sampled_from([0, 0, 5, 14])) for _ in range(len(orders))], dtype=float)
+    sign = np.where(orders.is_buy, 1.0, -1.0)
+    end = np.clip(orders.price_eur_per_mwh - sign * width, LOW, HIGH)
+    columns = (orders.owner, orders.is_buy, orders.mtu, orders.quantity_mw, orders.price_eur_per_mwh)
+    return n_mtu, CurveOrders(*columns, end), blocks
+
+
+@settings(max_examples=80, deadline=None)
+@given(linear_books(), st.sampled_from([0.0, 0.1]))
+def test_linear_curves_around_blocks_by_their_own_definition(book, step_mw):
+    n_mtu, orders, blocks = book
+    terms: dict[str, Any] = {"price_min_eur_per_mwh": LOW, "price_max_eur_per_mwh": HIGH, "volume_step_mw": step_mw}
+    c = clear(orders, blocks, n_mtu=n_mtu, **terms)
+    check_blocks(blocks, c)
+    sign = np.where(orders.is_buy, 1.0, -1.0)
+    net = np.bincount(orders.mtu, weights=sign * c.accepted_mw, minlength=n_mtu)
+    net += np.sum([(1 if b.is_buy else -1) * c.accepted_block_mw[j] for j, b in enumerate(blocks)], axis=0)
+    assert net == pytest.approx(np.zeros(n_mtu), abs=1e-5)
+    inside = sign * (orders.price_eur_per_mwh - c.price_eur_per_mwh[orders.mtu])
+    width = np.abs(orders.end_price_eur_per_mwh - orders.price_eur_per_mwh)
+    slope = np.divide(orders.quantity_mw, width, out=np.zeros(len(width)), where=width > 0)
+    full = np.where(inside > 0, orders.quantity_mw, 0.0)
+    expected = np.where(width > 0, np.clip(slope * inside, 0.0, orders.quantity_mw), full)
+    is_free = (width == 0) & (np.abs(inside) <= 0.0051)  # at its limit, on the tick that is published
+    off = np.where(is_free, 0.0, np.abs(c.accepted_mw - expected))
+    assert (off <= 0.0051 * slope + step_mw + 1e-5).all()
+    if step_mw == 0.0:
+        assert c.welfare_eur >= clear(orders, n_mtu=n_mtu, **terms).welfare_eur - 0.001
