@@ -12,6 +12,7 @@ from agents.fleet.counterfactual import simulate, uncontrolled
 from agents.fleet.gap import gap_to_optimum
 from agents.fleet.kernels import run_week
 from agents.fleet.plain import step_plain
+from agents.fleet.sorting import ascending
 from agents.fleet.spec import FleetSpec
 from agents.fleet.state import initial_state
 from agents.fleet.strategies import STRATEGIES, Signal
@@ -193,5 +194,33 @@ def test_bad_modes_and_prices_are_refused():
         run_week(fleet, initial_state(fleet), "magic", price())
     with pytest.raises(ValueError, match="need 288"):
         run_week(fleet, initial_state(fleet), "uncontrolled", price()[:10])
-    with pytest.raises(ValueError, match="finite"):
-        run_week(fleet, initial_state(fleet), "uncontrolled", np.full(T, np.nan))
+    holed = np.where(np.isin(np.arange(T), [7, 9]), np.nan, 0.1)
+    with pytest.raises(ValueError, match="2 are not finite, the first missing one is period 7"):
+        run_week(fleet, initial_state(fleet), "uncontrolled", holed)
+
+
+def test_memory_given_for_the_trace_is_used_and_cleared():
+    fleet = home_fleet(50)
+    fresh = run_week(fleet, initial_state(fleet), "price_optimal_v1g", price())
+    given = np.full((50, T), 7.0, dtype=np.float32)
+    again = run_week(fleet, initial_state(fleet), "price_optimal_v1g", price(), out=given)
+    assert again.power_kw is given and given.tobytes() == fresh.power_kw.tobytes()
+
+
+def test_a_car_emptied_from_outside_charges_again_although_it_was_full():
+    fleet = home_fleet(30)
+    state = initial_state(fleet)
+    for k in range(4):
+        physics.step(fleet, state, k, np.full(30, np.inf))
+    calm = state.active_sessions[fleet.sessions.departure_min[state.active_sessions] > 6 * 15]
+    full = calm[state.battery_kwh[fleet.sessions.ev_row[calm]] >= fleet.sessions.desired_kwh[calm]]
+    assert len(full)
+    state.battery_kwh[fleet.sessions.ev_row[full]] -= 5.0
+    energy = physics.step(fleet, state, 4, np.full(30, np.inf)).energy_kwh
+    assert np.all(energy[fleet.sessions.cp_row[full]] > 0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_heap_sort_orders_like_a_stable_argsort(seed):
+    key = np.round(np.random.default_rng(seed).uniform(0, 3, 200 * seed + 1), 1)
+    np.testing.assert_array_equal(ascending(key), np.argsort(key, kind="stable"))

@@ -1,5 +1,7 @@
 """Strategies against linear programs (HiGHS), the contract every strategy keeps, and envelopes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from scipy.optimize import linprog
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.strategies.envelope import disaggregate, envelope, plan_envelope
 from agents.fleet.strategies.filling import fill_in_order, fill_in_order_plain
+from agents.fleet.strategies.real_cars import with_low_power_losses
 from agents.fleet.view import SessionView, Signal, available_share
 
 T = 96
@@ -156,6 +159,44 @@ def test_v2x_costs_what_the_linear_program_costs(seed):
     cost = np.sum(np.where(energy > 0, energy * price, energy * 0.95 * price) + wear, axis=1)
     reference = [v2x_reference(view, row, price, 0.95 * price, 0.03) for row in range(len(view))]
     np.testing.assert_allclose(cost, reference, atol=1e-7)
+
+
+@pytest.mark.parametrize("wear", [0.0, 0.03])
+def test_v2x_is_exact_with_negative_prices_too(wear):
+    view = random_view(7, 10, v2x=True)
+    price = np.round(np.random.default_rng(7).uniform(-0.1, 0.4, T), 3)
+    energy = metered(view, STRATEGIES["price_optimal_v2x"](view, Signal(price, wear_eur_per_kwh=wear)))
+    taken = np.where(energy < 0, -energy / view.discharge_efficiency[:, None], 0.0).sum()
+    reference = sum(v2x_reference(view, row, price, price, wear) for row in range(len(view)))
+    assert abs(energy.sum(axis=0) @ price + wear * taken - reference) <= 0.005 * abs(reference)
+
+
+def test_trickles_wait_until_they_are_enough_and_keep_the_limit():
+    view = random_view(11, 60, least=True, forecast=True)
+    view = SessionView(**{**view.__dict__, "site": np.zeros(60, dtype=int)})
+    for name, limit in (("site_optimal", 150.0), ("pooled_envelope", np.inf)):
+        plan = STRATEGIES[name](view, random_signal(11, limit_kw=np.full(T, limit)))
+        assert np.all((plan == 0) | (plan >= view.min_kw[:, None] - 1e-6)), name
+        assert np.all((plan * available_share(view, T)).sum(axis=0) <= limit + 1e-6)
+        missing = np.maximum(view.energy_needed_kwh - stored(view, plan).sum(axis=1), 0.0).sum()
+        assert missing <= 0.005 * view.energy_needed_kwh.sum(), name
+
+
+def test_part_load_losses_are_made_up_for_and_full_load_is_left_alone():
+    view = SessionView.of(1, max_kw=11.0, min_kw=5.0, efficiency=0.9, min_efficiency=0.8)
+    plan = with_low_power_losses(view, np.array([[11.0, 5.0, 8.0, 0.0, -5.0]]))
+    np.testing.assert_allclose(plan, [[11.0, 5.0 * 0.9 / 0.8, 8.0 * 0.9 / 0.85, 0.0, -5.0 * 0.8 / 0.9]])
+    neutral = SessionView.of(1, max_kw=11.0)
+    np.testing.assert_array_equal(with_low_power_losses(neutral, plan), plan)
+
+
+def test_the_page_names_every_strategy_and_its_example_runs():
+    page = (Path(__file__).parents[1] / "docs" / "strategies.md").read_text(encoding="utf-8")
+    assert [name for name in STRATEGIES if f"| `{name}` |" not in page] == []
+    space: dict = {}
+    exec(page.split("```python\n")[1].split("```")[0], space)
+    plan = space["cheapest_hour"](random_view(1), random_signal(1))
+    assert plan.shape == (40, T) and np.all(plan >= 0)
 
 
 def test_v2x_never_chatters_on_a_flat_price():

@@ -378,7 +378,9 @@ def run_week(
     if mode not in MODES:
         raise ValueError(f"mode {mode!r} is not one of {', '.join(MODES)}")
     if len(price) < n_periods or not np.all(np.isfinite(price)):
-        raise ValueError(f"price: {len(price)} values of which {np.isfinite(price).sum()} finite, need {n_periods}")
+        gaps = np.flatnonzero(~np.isfinite(price))
+        first = f", the first missing one is period {gaps[0]}" if len(gaps) else ""
+        raise ValueError(f"price: {len(price)} values of which {len(gaps)} are not finite{first}; need {n_periods}")
     if out is not None:
         out[:] = 0.0
     power = np.zeros((fleet.n_points, n_periods), dtype=np.float32) if out is None else out
