@@ -4,6 +4,8 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.fleet import physics
 from agents.fleet.behaviour import build_fleet
@@ -138,6 +140,54 @@ def test_a_v2x_plan_keeps_the_warranty_and_costs_no_more_than_the_linear_program
     best = linprog(np.r_[price[:n], -price[:n] + 0.02 / 0.9], rows, bound, bounds=(0.0, 2.76), method="highs").fun
     one_step = 2.76 * (price.max() - price.min())
     assert best - 1e-7 <= cost <= best + one_step
+
+
+@pytest.mark.parametrize(
+    "name", ["delayed", "time_of_use", "price_optimal_v1g", "price_optimal_v2x", "pooled_envelope"]
+)
+def test_drivers_who_want_it_now_get_it_now_and_the_minimum_comes_first(name):
+    price = np.r_[np.full(30, 0.5), np.full(66, 0.1)]
+    columns = {"departure_period": 80, "energy_needed_kwh": 18.0, "urgent_kwh": [0.0, 0.0, 6.0]}
+    view = SessionView.of(3, must_charge=[False, True, False], first_share=0.5, **columns)
+    plan = STRATEGIES[name](view, Signal(price, is_low_tariff=price < 0.3))
+    into = np.cumsum(plan * available_share(view, T) * 0.25 * 0.9, axis=1)
+    assert into[0, 20] == 0.0
+    assert np.flatnonzero(plan[1])[-1] <= 7 and into[1, -1] == pytest.approx(18.0)
+    at_once = 11.04 * 0.25 * 0.9
+    np.testing.assert_allclose(into[2, :3], [0.5 * at_once, 1.5 * at_once, min(2.5 * at_once, 6.0)], rtol=1e-9)
+    assert into[2, 28] == pytest.approx(6.0) and into[2, -1] == pytest.approx(18.0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from(sorted(set(STRATEGIES) - {"site_optimal"})))
+def test_urgent_and_deaf_cars_keep_the_contract_of_plans(seed, name):
+    rng = np.random.default_rng(seed)
+    n = 12
+    view = SessionView.of(
+        n,
+        max_kw=rng.choice([3.68, 11.04], n),
+        min_kw=1.38,
+        min_efficiency=0.8,
+        departure_period=rng.integers(1, 60, n),
+        first_share=rng.uniform(0.05, 1, n),
+        last_share=rng.uniform(0.05, 1, n),
+        energy_needed_kwh=rng.uniform(0, 30, n),
+        urgent_kwh=rng.uniform(0, 40, n) * rng.integers(0, 2, n),
+        must_charge=rng.random(n) < 0.3,
+        is_deaf=rng.random(n) < 0.3,
+        max_discharge_kw=3.68,
+    )
+    plan = STRATEGIES[name](view, Signal(rng.uniform(-0.1, 0.4, T)))
+    assert np.all(np.isfinite(plan)) and np.all(plan <= view.max_kw[:, None] + 1e-9)
+    assert np.all(plan >= -view.max_discharge_kw[:, None] - 1e-9)
+    assert np.all(plan[available_share(view, T) == 0] == 0)
+    able = np.minimum(
+        (view.max_kw * view.efficiency * available_share(view, T).T * 0.25).sum(axis=0), view.energy_needed_kwh
+    )
+    stored = (plan * available_share(view, T) * 0.25 * np.where(plan > 0, view.efficiency[:, None], 1 / 0.9)).sum(
+        axis=1
+    )
+    assert np.sum(np.maximum(able - stored, 0)) <= 0.005 * able.sum() + 1e-9
 
 
 def test_faults_name_the_new_parameters():

@@ -56,13 +56,16 @@ def test_a_stated_departure_that_has_passed_means_soon():
 
 
 @pytest.mark.function("EV-7")
-def test_override_opt_out_and_low_battery_must_charge():
+def test_override_and_opt_out_must_charge_and_a_low_battery_is_urgent():
     fleet = fleet_of(
         3, car={"is_opt_out": [True, False, False], "minimum_share": 0.8}, is_override=[False, True, False]
     )
-    assert session_view(fleet, plugged_in(fleet), 0).must_charge.tolist() == [True, True, True]
+    view = session_view(fleet, plugged_in(fleet), 0)
+    assert view.must_charge.tolist() == [True, True, False]
+    np.testing.assert_allclose(view.urgent_kwh, 0.8 * 60.0 - 42.0, rtol=1e-6)
     calm = fleet_of(1, car={"minimum_share": 0.2})
     assert not session_view(calm, plugged_in(calm), 0).must_charge[0]
+    assert session_view(calm, plugged_in(calm), 0).urgent_kwh[0] == 0.0
 
 
 def test_available_share_counts_first_and_last_period_in_part():

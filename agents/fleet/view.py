@@ -50,7 +50,9 @@ class SessionView:
     priority : float array
         Higher goes first.
     must_charge : bool array
-        The driver wants no steering (override, opt-out) or is below the minimum state of charge.
+        The driver wants no steering (override, opt-out).
+    urgent_kwh : float array
+        Part of the need that the driver wants in the battery at once (up to the minimum state of charge).
     site : int array
         Connection that sessions share.
     is_deaf : bool array
@@ -78,6 +80,7 @@ class SessionView:
     first_share: np.ndarray
     priority: np.ndarray
     must_charge: np.ndarray
+    urgent_kwh: np.ndarray
     site: np.ndarray
     is_deaf: np.ndarray
     discharge_left_kwh: np.ndarray
@@ -120,6 +123,7 @@ class SessionView:
             "first_share": 1.0,
             "priority": 0.0,
             "must_charge": False,
+            "urgent_kwh": 0.0,
             "site": 0,
             "is_deaf": False,
             "discharge_left_kwh": np.inf,
@@ -247,7 +251,7 @@ def session_view(
     can_deliver = p.is_bidirectional[cp] & (phases > 0)
     battery = state.battery_kwh[ev]
     needed = _believed_need(fleet, state, rows, eta, knows_soc)
-    below = battery < v.minimum_share[ev] * v.capacity_kwh[ev]
+    below = np.maximum(v.minimum_share[ev] * v.capacity_kwh[ev] - battery, 0.0)
     slack = (leave - now_min) / 60.0 - needed / np.maximum(high * eta, 1e-9)
     return SessionView(
         session_row=rows,
@@ -268,7 +272,8 @@ def session_view(
         last_share=(leave - now_min) / step_min - (departure - 1),
         first_share=np.clip((now_min + step_min - s.arrival_min[rows]) / step_min, 0.0, 1.0),
         priority=-slack,
-        must_charge=s.is_override[rows] | v.is_opt_out[ev] | (below & np.asarray(knows_soc)),
+        must_charge=s.is_override[rows] | v.is_opt_out[ev],
+        urgent_kwh=np.where(knows_soc, np.minimum(below, needed), 0.0),
         site=p.site[cp],
         is_deaf=np.isfinite(v.sleep_after_min[ev]) & np.isinf(v.wake_min[ev]),
         discharge_left_kwh=np.maximum(v.warranty_kwh[ev] * (1 + now_min // WEEK_MIN) - state.discharged_kwh[ev], 0.0),
