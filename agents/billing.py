@@ -14,6 +14,7 @@ from agents.fleet.physics import step, uncontrolled_kw
 from agents.fleet.state import FleetState, initial_state
 from agents.settings import SEGMENTS
 from agents.town import Town
+from agents.transport import TransportRights
 from markets.contracts import Clock
 from markets.levers import Regulation
 from markets.supply import Fixed, RoamingFee, all_in_eur_per_kwh, feed_in_eur_per_kwh
@@ -43,11 +44,21 @@ class Billing:
         Tax and tariffs.
     clock : Clock
         Local time.
+    rights : TransportRights
+        Agreements of the flexible connections.
     """
 
-    def __init__(self, town: Town, cast: Cast, cashbook: Cashbook, regulation: Regulation, clock: Clock) -> None:
+    def __init__(
+        self,
+        town: Town,
+        cast: Cast,
+        cashbook: Cashbook,
+        regulation: Regulation,
+        clock: Clock,
+        rights: TransportRights,
+    ) -> None:
         self.town, self.cast, self.cashbook, self.clock = town, cast, cashbook, clock
-        self.regulation = regulation
+        self.regulation, self.rights = regulation, rights
         n = len(town.fleet.sessions)
         self.cost_eur, self.reference_eur = np.zeros(n), np.zeros(n)
         self.co2_kg, self.reference_co2_kg = np.zeros(n), np.zeros(n)
@@ -153,6 +164,8 @@ class Billing:
         vat = self.regulation.vat_share
         connection_kw = self.town.base_kw + (0.0 if self.regulation.grid_tariff == "time_of_use" else ev_kw)
         cost = tariff.cost_with_vat_eur(connection_kw.T, table.capacity_kw, self.clock, vat)
+        if self.rights.kind != "firm":
+            cost[self.rights.rows] = self.rights.fee_eur() * (1.0 + (vat if tariff.has_vat else 0.0))
         payer_of = {
             "home": HOUSEHOLDS, "office": SITES, "business": SITES, "other": SITES,
             "depot": self.cast.fleet_operator.account,

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.exchange import BORDER, Exchange
+from agents.information.organisation import takes_part
 from agents.links import Links
 from agents.nation import Nation
 from agents.positions import Positions
@@ -28,7 +29,7 @@ from agents.roles.producer import Producer
 from agents.roles.supplier import Supplier
 from agents.roles.tso import TSO
 from agents.roles.vehicle_maker import VehicleMaker
-from agents.settings import SEGMENTS, Settings
+from agents.settings import Settings
 from agents.streams import generator
 from agents.town import Town
 from agents.world.forecast import ErrorGrowth, forecast_source
@@ -126,15 +127,15 @@ def engage(
 
     rules, fleet = settings.regulation, town.fleet
     points, table = fleet.points, town.grid.connections
-    takes_part = _takes_part(settings, town)
+    in_pool = takes_part(settings, points)
     clock = Clock.of(horizon)
     producers = _producers(model, settings, nation, links, exchange)
     operators = _operators(one, settings, horizon, town, nation, exchange)
     aggregator = Aggregator(
-        *one("aggregator"), points, _strategies(settings), takes_part, len(fleet.sessions), horizon.local_hour,
+        *one("aggregator"), points, _strategies(settings), in_pool, len(fleet.sessions), horizon.local_hour,
         settings.representation,
     )  # fmt: skip
-    rating_mw = float(np.sum(points.max_kw[takes_part])) * settings.representation / 1000.0
+    rating_mw = float(np.sum(points.max_kw[in_pool])) * settings.representation / 1000.0
     site_kw = np.full(int(points.site.max()) + 1, np.inf)
     site_kw[points.site] = table.capacity_kw[points.connection_row]
     cast = Cast(
@@ -170,14 +171,6 @@ def _strategies(settings: Settings) -> dict[str, str]:
     """Strategy by the fleet's own names of segments."""
     names = {"office": "work", "dc_site": "dc"}
     return {names.get(n, n): s.strategy for n, s in settings.fleet.segments.items()}
-
-
-def _takes_part(settings: Settings, town: Town) -> np.ndarray:
-    """Points whose users take part in smart charging, bool[n_points]; the draw of a point never changes."""
-    share = np.array([settings.fleet.segments[n].is_smart_share if n in settings.fleet.segments else 0.0
-                      for n in SEGMENTS])  # fmt: skip
-    draw = generator(settings.seed, "smart").random(town.fleet.n_points)
-    return np.asarray(draw < share[town.fleet.points.segment])
 
 
 def _producers(

@@ -57,6 +57,7 @@ class Dispatch:
         arrived = plug_in(fleet, cast.evs.state, t)
         cast.evs.introduce(arrived)
         cast.drivers.wish(arrived)
+        cast.drivers.withdraw(t, cast.evs.state.session_row)
         cast.vehicle_maker.share()
         cast.emsp.pass_on_wishes()
         s = fleet.sessions

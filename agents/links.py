@@ -14,8 +14,8 @@ Each link counts what it carried, so that the flows of a run are a result.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -130,6 +130,8 @@ class Links:
     screens: list[Screen] = field(default_factory=list)
     watchers: list[Watcher] = field(default_factory=list)
     outages: Outages | None = None
+    item_delay_s: Callable[[type[Message]], float] | None = None
+    """Extra delay of a message type that carries a late data item."""
 
     def __post_init__(self) -> None:
         self.cut = frozenset(self.cut)
@@ -211,6 +213,8 @@ class Links:
         found = self._lanes.get(kind)
         if found is None:
             quality = self.quality.get(kind.protocol) or Quality(protocol_of(kind.protocol).delay_s)
+            if self.item_delay_s is not None:
+                quality = replace(quality, delay_s=quality.delay_s + self.item_delay_s(kind))
             may_fail = self.outages is not None and self.outages.touches(kind)
             has_chance = quality.jitter_s or quality.loss_share or quality.twice_share
             is_plain = quality.delay_s < PERIOD_S and not has_chance

@@ -17,6 +17,7 @@ from agents.redispatch import RedispatchDesk, counter_orders
 from agents.roles.brp import URGENCY_EUR_PER_MWH
 from agents.roles.grid_operator import GridOperator, Needs
 from agents.roles.producer import Producer
+from agents.transport import TransportRights
 from markets import day_ahead
 from markets.balancing import CapacityBids
 from markets.calendar import Horizon
@@ -52,6 +53,7 @@ class MarketDay:
     exchange: Exchange
     cashbook: Cashbook
     desk: RedispatchDesk
+    rights: TransportRights
     reserved: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +77,7 @@ class MarketDay:
         orders = [who.forward_orders(periods) for who in everyone]
         book = CurveOrders.concatenate(orders)
         clearing = day_ahead.clear(book, n_mtu=2, mtu_h=1.0)
-        peak = (self.horizon.local_hour >= 8.0) & (self.horizon.local_hour < 20.0)
+        peak = self.horizon.is_peak
         signed = np.where(book.is_buy, clearing.accepted_mw, -clearing.accepted_mw)
         for mtu, hours in ((0, np.ones(len(periods), bool)), (1, peak)):
             price = float(clearing.price_eur_per_mwh[mtu])
@@ -189,6 +191,15 @@ class MarketDay:
             shape = (np.full(q.size, row), np.full(q.size, is_buy), mtu.ravel())
             parts.append(CurveOrders(*shape, np.round(q, 1).ravel(), np.round(p, 2).ravel()))
         return CurveOrders.concatenate(parts)
+
+    def transport_limits(self, now: int, day: int) -> None:
+        """The DSO decides what non-firm and pooled agreements leave on the day, within what they promise."""
+        rights, dso = self.rights, self.cast.dso
+        if (rights.kind == "firm" and not rights.is_clustered) or not len(rights.rows):
+            return
+        periods = self.periods_of(day)
+        wanted = dso.leave_room(periods, rights.rows, rights.right_kw[:, periods])
+        dso.tell_limits(int(periods[0]), rights.rows, rights.withhold(periods, wanted), rights.group)
 
     def nominations(self, now: int, day: int) -> None:
         """Balance responsible parties tell the operator their programme: the position after the auction."""

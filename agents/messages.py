@@ -65,6 +65,7 @@ class EvStatus(Message):
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
+    efficiency_share: np.ndarray
     soh_share: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
@@ -80,6 +81,16 @@ class PowerDrawn(Message):
     is_momentary = True
     cp_row: np.ndarray
     power_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class EnergyCounted(Message):
+    """ISO 15118: the energy a car counted by itself when its session ends, at its inlet. Arrays over sessions."""
+
+    sender, receiver, protocol = "ev", "charging_point", "ISO 15118"
+    row = "session_row"
+    session_row: np.ndarray
+    counted_kwh: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,7 @@ class VehicleData(Message):
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
+    efficiency_share: np.ndarray
     soh_share: np.ndarray
 
 
@@ -152,6 +164,7 @@ class OemData(Message):
     session_row: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
+    efficiency_share: np.ndarray
 
 
 # --- charging point, CPO, EMSP, aggregator ---------------------------------------------------------------------------
@@ -172,13 +185,50 @@ class SessionStarted(Message):
     max_discharge_kw: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
+    efficiency_share: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
 
 
 @dataclass(frozen=True)
+class GridCapacity(Message):
+    """Capacity that the DSO grants at connections (table 7.1, grid capacity)."""
+
+    sender, receiver, protocol = "dso", "cpo", "UFTP"
+    row = "connection_row"
+    connection_row: np.ndarray
+    capacity_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class PointRegistration(Message):
+    """Master data of charging points, from CPO to aggregator (table 7.1: location, grid and CP capacity, groups).
+
+    ``location_row`` and ``group_row`` are the connection (EAN) and its group; -1 where it is not told.
+    """
+
+    sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
+    functions = ("CPO-5",)
+    row = "cp_row"
+    cp_row: np.ndarray
+    location_row: np.ndarray
+    max_kw: np.ndarray
+    grid_kw: np.ndarray
+    group_row: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConsentWithdrawn(Message):
+    """Drivers withdraw their consent: the aggregator must forget the session and leave the car alone."""
+
+    sender, receiver, protocol = "ev_driver", "aggregator", "app"
+    row = "session_row"
+    session_row: np.ndarray
+
+
+@dataclass(frozen=True)
 class SessionEnded(Message):
-    """OCPP transaction end with the meter's energy."""
+    """OCPP transaction end with the meter's energy, and what the car counted itself (NaN where it said nothing)."""
 
     sender, receiver, protocol = "charging_point", "cpo", "OCPP"
     functions = ("CP-6",)
@@ -186,6 +236,7 @@ class SessionEnded(Message):
     session_row: np.ndarray
     cp_row: np.ndarray
     metered_kwh: np.ndarray
+    car_kwh: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -227,6 +278,7 @@ class SessionOffer(Message):
     max_discharge_kw: np.ndarray
     soc_kwh: np.ndarray
     capacity_kwh: np.ndarray
+    efficiency_share: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
     is_override: np.ndarray
@@ -467,6 +519,18 @@ class CongestionAnnouncement(Message):
 
 
 @dataclass(frozen=True)
+class CongestionNotice(Message):
+    """The CSP tells the aggregator which connections lie in a congested area and what operators pay there at most."""
+
+    sender, receiver, protocol = "csp", "aggregator", "OpenADR"
+    functions = ("CSP-6",)
+    first_period: int
+    connection_row: np.ndarray
+    needed_kw: np.ndarray
+    price_eur_per_mwh: float
+
+
+@dataclass(frozen=True)
 class TsoCongestionAnnouncement(Message):
     """The TSO's market message, as the DSO's."""
 
@@ -487,6 +551,18 @@ class CapacityCall(Message):
     first_period: int
     connection_row: np.ndarray
     limit_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class TransportLimit(Message):
+    """What the transport agreements leave on a day, per connection and period; connections of a group share theirs."""
+
+    sender, receiver, protocol = "dso", "cpo", "market API"
+    functions = ("MR-DSO",)
+    first_period: int
+    connection_row: np.ndarray
+    limit_kw: np.ndarray
+    group: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -654,6 +730,7 @@ class PublishedBalance(Message):
     period: int
     delta_mw: float
     regulation_state: int
+    mid_eur_per_mwh: float
 
 
 @dataclass(frozen=True)

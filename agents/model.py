@@ -10,7 +10,7 @@ import mesa
 from agents.billing import Billing
 from agents.cast import Cast, engage, open_books
 from agents.dispatch import Dispatch
-from agents.links import Links
+from agents.information.assembly import equip, open_links
 from agents.market_day import MarketDay
 from agents.nation import build_nation
 from agents.outcome import Outcome, collect
@@ -19,6 +19,7 @@ from agents.redispatch import RedispatchDesk
 from agents.settings import Settings
 from agents.streams import generator
 from agents.town import build_town
+from agents.transport import TransportRights
 from agents.world.weather import build_weather
 from markets.calendar import Gate, Horizon, agenda
 from markets.contracts import Clock
@@ -50,14 +51,30 @@ class Flexpolder(mesa.Model):
         weather = build_weather(self.horizon, generator(settings.seed, "weather"))
         self.town = build_town(settings, self.horizon, weather)
         self.nation = build_nation(settings, self.horizon, weather, self.town)
-        self.links = Links(settings.cut_links)
+        self.links = open_links(settings)
         self.positions, self.cashbook, self.exchange = open_books(settings, self.horizon)
         self.cast: Cast = engage(self, settings, self.horizon, self.town, self.nation, self.links, self.exchange)
-        self.market_day = MarketDay(
-            self.cast, self.nation, self.horizon, settings.regulation, self.exchange, self.cashbook, self._desk()
-        )
+        equip(self.links, settings, self.town, self.cast)
         clock = Clock.of(self.horizon)
-        self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock)
+        rules = settings.regulation
+        self.rights = TransportRights(
+            rules.transport_right,
+            rules.is_clustering_allowed,
+            self.town.grid.connections,
+            self.town.fleet.points,
+            clock,
+        )
+        self.market_day = MarketDay(
+            self.cast,
+            self.nation,
+            self.horizon,
+            settings.regulation,
+            self.exchange,
+            self.cashbook,
+            self._desk(),
+            self.rights,
+        )
+        self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock, self.rights)
         self.record = Record(self.horizon.n_periods, self.town, len(self.positions.parties))
         self.dispatch = Dispatch(self)
         self.period = 0
@@ -71,6 +88,7 @@ class Flexpolder(mesa.Model):
         ======================  ==========================================================================  =======
         phase                   what happens                                                                report
         ======================  ==========================================================================  =======
+        links                   messages that waited or were slow arrive; failures begin and end                    7.2
         gates                   auctions, calls, prognoses and announcements whose gate closes now          6.2, 7.1
         arrive                  cars plug in; drivers, cars and makers tell what they share                 6.3
         plan                    the aggregator plans on what reached it; forecasts go to BRP and BSP        6.2.2
@@ -84,6 +102,7 @@ class Flexpolder(mesa.Model):
         ======================  ==========================================================================  =======
         """
         t = self.period
+        self.links.open(t)
         self.open_gates(t)
         self.dispatch.arrive(t)
         self.dispatch.plan(t)

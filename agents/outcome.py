@@ -11,6 +11,7 @@ import numpy as np
 from agents.fleet.tables import GROUPS
 from agents.messages import MESSAGES
 from agents.settings import SEGMENTS
+from grid.thermal import run_thermal
 
 if TYPE_CHECKING:
     from agents.model import Flexpolder
@@ -92,6 +93,7 @@ def _trades_and_positions(m: Flexpolder) -> dict[str, Columns]:
     flat = {f"{market}_mwh": p.bought_mwh[market].ravel() for market in p.bought_mwh}
     return {
         "trades": {name: getattr(t, name) for name in t.__dataclass_fields__},
+        "order_book": _order_book(m),
         "positions": {
             "period": np.tile(np.arange(n, dtype=np.int32), len(parties)),
             "brp": np.repeat(parties, n).tolist(),
@@ -208,6 +210,7 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
             "capacity_kw": table.capacity_kw,
             "phase": table.phase.astype(np.int8),
         },
+        "ageing": _ageing(m),
         "energy": {
             "period": period,
             "source_kwh": r.source_kwh,
@@ -225,6 +228,7 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
     return {
         "announcements": _judged(m, _newest(joined)),
         "interventions": _interventions(m),
+        "agreements": _agreements(m),
     }
 
 
@@ -266,6 +270,53 @@ def _interventions(m: Flexpolder) -> Columns:
     rows.sort(key=lambda row: (row[0], row[1], row[3]))
     columns = ("period", "kind", "route", "branch_index", "relief_mw", "cost_eur")
     return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
+
+
+def _agreements(m: Flexpolder) -> Columns:
+    """Rights of flexible connections: what they cost, what was withheld, and who broke them."""
+    r = m.rights
+    count, energy = r.breaches(m.town.base_kw + m.record.ev_kw)
+    first = np.unique(r.group, return_index=True)[1] if len(r.rows) else np.zeros(0, dtype=np.int64)
+    leads = np.zeros(len(r.rows), dtype=bool)
+    leads[first] = True
+    return {
+        "connection_row": r.rows.astype(np.int32),
+        "agreement": [r.kind] * len(r.rows),
+        "group": r.group.astype(np.int32),
+        "fee_eur": r.fee_eur() if len(r.rows) else np.zeros(0),
+        "withheld_kwh": 0.25 * (r.right_kw - r.limit_kw).sum(axis=1),
+        "breach_quarters": np.where(leads, count[r.group], 0).astype(np.int64) if len(r.rows) else np.zeros(0, int),
+        "breach_kwh": np.where(leads, energy[r.group], 0.0) if len(r.rows) else np.zeros(0),
+    }
+
+
+def _order_book(m: Flexpolder) -> Columns:
+    """Best prices of the continuous market at the moments of trade."""
+    rows = m.exchange.book_rows
+    names = ("gate_period", "period", "side", "price_eur_per_mwh", "volume_mw", "rank")
+    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+
+
+def _ageing(m: Flexpolder) -> Columns:
+    """Hot spot and loss of life of the MV/LV transformers (IEC 60076-7), and the same without steering."""
+    a = m.town.grid.arrays
+    rows = np.flatnonzero((a.kind == 1) & a.is_lv_branch)
+    ambient = m.nation.weather.temperature_c
+    runs = [
+        run_thermal(np.nan_to_num(loading[:, rows].astype(np.float64)), ambient)
+        for loading in (m.record.loading_share, m.record.reference_loading_share)
+    ]
+    return {
+        "branch_index": rows.astype(np.int32),
+        "hot_spot_max_c": runs[0].hot_spot_c.max(axis=0),
+        "loss_of_life_h": _total(runs[0].loss_of_life_h),
+        "uncontrolled_hot_spot_max_c": runs[1].hot_spot_c.max(axis=0),
+        "uncontrolled_loss_of_life_h": _total(runs[1].loss_of_life_h),
+    }
+
+
+def _total(hours: np.ndarray) -> np.ndarray:
+    return np.asarray(hours if hours.ndim == 1 else hours.sum(axis=0))
 
 
 def _sessions(m: Flexpolder) -> dict[str, Columns]:

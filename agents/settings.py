@@ -87,6 +87,102 @@ DEFAULT_PARTIES = (
 
 
 @dataclass(frozen=True)
+class FailureSettings:
+    """One failure of links: a name of :data:`agents.information.failures.FAILURES`, when, and how many stations."""
+
+    kind: str
+    first_h: float
+    hours: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """How one protocol behaves."""
+
+    protocol: str
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
+    loss_share: float = 0.0
+    twice_share: float = 0.0
+    is_fifo: bool = True
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """What happens to messages on their way."""
+
+    failures: tuple[FailureSettings, ...] = ()
+    quality: tuple[QualitySettings, ...] = ()
+
+
+@dataclass(frozen=True)
+class ItemSettings:
+    """What is wrong with one data item on its way to one role (empty receiver = all)."""
+
+    item: str
+    receiver: str = ""
+    is_off: bool = False
+    missing_share: float = 0.0
+    noise_share: float = 0.0
+    delay_min: float = 0.0
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Data items that come badly, and meters that are wrong."""
+
+    items: tuple[ItemSettings, ...] = ()
+    car_meter_error_share: float = 0.0
+    faulty_meter_share: float = 0.0
+    faulty_meter_factor: float = 1.3
+
+
+@dataclass(frozen=True)
+class ConsentSettings:
+    """How drivers act on the default of the lever ``is_consent_default``."""
+
+    object_share: float = 0.0
+    agree_share: float = 0.4
+    never: tuple[str, ...] = ()
+    withdraw_share: float = 0.0
+    withdraw_h: float = 12.0
+    keep_days: float = 0.0
+    """Days that data of a finished session may be kept; 0 = no limit."""
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """One attack: a name of :data:`agents.information.attacks.ATTACKS`, when, and what share is in its hands."""
+
+    kind: str
+    first_h: float
+    hours: float = 1.0
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class SecuritySettings:
+    """Certificates, what protects, and who attacks."""
+
+    attacks: tuple[AttackSettings, ...] = ()
+    is_verified: bool = True
+    """Receivers check certificate, signature and order of messages."""
+    is_plausibility_checked: bool = False
+    rate_limit_share: float = 0.0
+    """Most that a station's limit may change per period, share of its rating; 0 = no limit."""
+    random_delay_min: float = 0.0
+    """Stations follow a new limit after a random delay up to this."""
+    expired: tuple[tuple[str, float], ...] = ()
+    """Roles whose certificates expire, and the hour."""
+    second_root_share: float = 0.0
+    """Share of cars whose certificates come from the other of the two root authorities."""
+    is_root_cross_trusted: bool = False
+    card_share: float = 0.5
+    """Share of drivers who can identify themselves by card when plug and charge fails."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that defines a run: same settings and versions, same bytes."""
 
@@ -107,3 +203,7 @@ class Settings:
     period; they replace the embedded ones."""
     cut_links: tuple[tuple[str, str], ...] = ()
     """Pairs (sender role, receiver role) whose link delivers nothing."""
+    links: LinkSettings = field(default_factory=LinkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    consent: ConsentSettings = field(default_factory=ConsentSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)

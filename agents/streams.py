@@ -23,6 +23,13 @@ PURPOSES = (
     "adoption",
     "frequency",
     "smart",
+    "links",
+    "failures",
+    "data",
+    "consent",
+    "meters",
+    "attacks",
+    "ready",
 )
 
 

@@ -177,6 +177,26 @@ class Regulation:
         0.6, 0.0, 1.0, "report 7.2.1 (level: assumption)", "drivers who state a departure in an app"
     )
     is_consent_default: bool = lever(True, None, None, "report 7.3", "drivers share data unless they object")
+    aggregator_choice: str = lever(
+        "driver",
+        None,
+        None,
+        "report 6.1",
+        "who chooses the aggregator: each driver, the CPO for all its public points, or nobody (no aggregator)",
+        ("driver", "cpo", "none"),
+    )
+    smart_ready_share: float = lever(
+        1.0, 0.0, 1.0, "report 6.1 (level: assumption)", "charging points that can be steered; a mandate makes it 1"
+    )
+    is_smart_ready_mandated: bool = lever(
+        False, None, None, "report 6.1; UK regulations 2021", "every charging point must be smart-charging ready"
+    )
+    is_certification_required: bool = lever(
+        False, None, None, "report 6.1", "only a certified aggregator may offer services to grid operators"
+    )
+    is_aggregator_certified: bool = lever(
+        True, None, None, "report 6.1", "the aggregator holds the certificate for grid-relevant control"
+    )
 
 
 def levers() -> tuple[Field, ...]:

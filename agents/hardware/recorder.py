@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import polars as pl
 
 from agents.hardware import wire
 from agents.hardware.clock import Clock
 
-SCHEMA = pa.schema(
-    [
-        pa.field("seq", pa.int64(), metadata={"meaning": "order of arrival"}),
-        pa.field("utc_s", pa.float64(), metadata={"unit": "s", "meaning": "wall-clock UTC since 1970"}),
-        pa.field("mono_s", pa.float64(), metadata={"unit": "s", "meaning": "monotonic clock"}),
-        pa.field("station", pa.string(), metadata={"meaning": "station"}),
-        pa.field("direction", pa.string(), metadata={"meaning": "in, out, or own = a command or event of ours"}),
-        pa.field("kind", pa.int8(), metadata={"meaning": "2 call, 3 result, 4 error, 6 send, 0 own"}),
-        pa.field("message_id", pa.string(), metadata={"meaning": "id of the message"}),
-        pa.field("action", pa.string(), metadata={"meaning": "action of the call, or name of what we did"}),
-        pa.field("payload", pa.string(), metadata={"meaning": "JSON; identities hashed, secrets left out"}),
-        pa.field("error", pa.string(), metadata={"meaning": "error code"}),
-        pa.field("bytes", pa.int32(), metadata={"unit": "B", "meaning": "size on the wire"}),
-    ]
-)
-_BATCH = 20_000
+COLUMNS: dict[str, tuple[pl.DataType, str]] = {
+    "seq": (pl.Int64(), "order of arrival"),
+    "utc_s": (pl.Float64(), "wall-clock UTC since 1970, s"),
+    "mono_s": (pl.Float64(), "monotonic clock, s"),
+    "station": (pl.String(), "station"),
+    "direction": (pl.String(), "in, out, or own = a command or event of ours"),
+    "kind": (pl.Int64(), "2 call, 3 result, 4 error, 6 send, 0 own"),
+    "message_id": (pl.String(), "id of the message"),
+    "action": (pl.String(), "action of the call, or name of what we did"),
+    "payload": (pl.String(), "JSON; identities hashed, secrets left out"),
+    "error": (pl.String(), "error code"),
+    "bytes": (pl.Int64(), "size on the wire, B"),
+}
+"""Columns of a recording: type and meaning."""
+_SCHEMA = {name: kind for name, (kind, _) in COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Recorder:
             self._seq, self._clock.utc_s(), self._clock.mono_s(), station, direction, kind, message_id, action,
             json.dumps(payload), error, size,
         )  # fmt: skip
-        self._journal.write(json.dumps(row) + "\n")
+        self._journal.write(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n")
 
     def close(self) -> Path | None:
         """End the journal and write it as Parquet; None if it was closed before."""
@@ -108,17 +105,24 @@ def to_parquet(journal: Path) -> Path:
     """Turn a journal into Parquet and remove it; a half-written last line (a kill) is left out."""
     target = journal.with_suffix(".parquet")
     unfinished = journal.with_suffix(".parquet.tmp")
-    with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
-        rows: list[list[Any]] = []
-        for row in _lines(journal):
-            rows.append(row)
-            if len(rows) >= _BATCH:
-                writer.write_table(_table(rows))
-                rows = []
-        writer.write_table(_table(rows))
+    _cut_last_line(journal)
+    if journal.stat().st_size:
+        pl.scan_ndjson(journal, schema=_SCHEMA).sink_parquet(unfinished, compression="zstd")
+    else:
+        pl.DataFrame(schema=_SCHEMA).write_parquet(unfinished)
     unfinished.replace(target)
     journal.unlink()
     return target
+
+
+def _cut_last_line(journal: Path) -> None:
+    """End the file after its last whole line."""
+    with journal.open("rb+") as file:
+        end = file.seek(0, 2)
+        start = max(0, end - 4 * wire.MAX_BYTES)
+        file.seek(start)
+        tail = file.read()
+        file.truncate(start + tail.rfind(b"\n") + 1)
 
 
 def recover(folder: Path) -> list[Path]:
@@ -126,20 +130,8 @@ def recover(folder: Path) -> list[Path]:
     return [to_parquet(path) for path in sorted(folder.glob("messages-*.jsonl"))]
 
 
-def _lines(journal: Path) -> Iterator[list[Any]]:
-    with journal.open() as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
-
-
-def _table(rows: list[list[Any]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCHEMA)
-    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-
-
 def read(path: Path) -> list[Row]:
     """Recorded messages in order; ``path`` is a file or a folder of one run."""
     files = sorted(path.glob("messages-*.parquet")) if path.is_dir() else [path]
-    rows = [Row(**row) for file in files for row in pq.read_table(file).to_pylist()]
+    rows = [Row(**row) for file in files for row in pl.read_parquet(file).iter_rows(named=True)]
     return rows if len(files) < 2 else sorted(rows, key=lambda r: (r.utc_s, r.seq))

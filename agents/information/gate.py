@@ -24,6 +24,7 @@ _ANY = (-np.inf, np.inf)
 BOUNDS: dict[str, tuple[float, float]] = {
     "limit_kw": _ANY, "target_kw": _ANY, "fallback_kw": (0.0, np.inf), "power_kw": (-1e6, 1e6),
     "soc_kwh": (0.0, 5e3), "capacity_kwh": (0.0, 5e3), "soh_share": (0.0, 1.2), "limit_share": (0.0, 1.0),
+    "location_row": (-1, 1e8), "group_row": (-1, 1e8), "efficiency_share": (0.0, 1.0),
     "regulation_state": (-1, 2), "sign": (-1, 1), "first_period": (-1000, 1e6), "period": (-1000, 1e6),
 }  # fmt: skip
 """Lowest and highest possible value of some fields; an infinite limit means that there is none."""
@@ -49,10 +50,11 @@ def _plan(kind: Any) -> tuple[tuple[str, str, float, float], ...]:
 
 def schema_fault(message: Any) -> str:
     """Say what is wrong with the form of a message; empty if nothing is."""
-    kind: Any = type(message)
-    if not isinstance(message, Message) or MESSAGES.get(kind.__name__) is not kind:
-        return f"{kind.__name__} is no message of this market"
+    name = type(message).__name__
+    if not isinstance(message, Message) or MESSAGES.get(name) is not type(message):
+        return f"{name} is no message of this market"
     n = len(message.rows) if message.row and isinstance(getattr(message, message.row), np.ndarray) else -1
+    kind: Any = type(message)
     for name, wanted, _, _ in _plan(kind):
         value = getattr(message, name)
         if wanted == "np.ndarray":

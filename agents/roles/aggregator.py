@@ -11,6 +11,8 @@ import numpy as np
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.tables import SEGMENTS, ChargingPoints
 from agents.fleet.view import Signal
+from agents.information.defence import is_upside_down
+from agents.information.services import Services
 from agents.links import Links
 from agents.messages import (
     AbsoluteSignalViaCsp,
@@ -19,12 +21,15 @@ from agents.messages import (
     CapacityCallNotice,
     ChargeRates,
     ChargingPreference,
+    CongestionNotice,
     CongestionOffer,
+    ConsentWithdrawn,
     ContractPrice,
     FleetSchedule,
     FlexibilityUsedToBsp,
     FlexibilityUsedToCsp,
     OemData,
+    PointRegistration,
     PoolForecast,
     PriceEffectToAggregator,
     PublishedBalance,
@@ -37,7 +42,7 @@ from agents.messages import (
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
 from agents.roles.group_limits import GroupLimits
-from agents.roles.replay import Replay, replay
+from agents.roles.replay import Replay, replay, summing
 
 AHEAD = 192
 """Periods that a plan looks ahead."""
@@ -103,6 +108,8 @@ class Aggregator(Role):
         self.believed = Beliefs.nothing(n_sessions)
         self.session_at = np.full(len(points.rows), -1, dtype=np.int64)
         self._dirty = np.zeros(len(points.rows), dtype=bool)
+        self._plan_end = np.zeros(len(points.rows), dtype=np.int64)
+        self._per_connection = summing(points.connection_row, int(points.connection_row.max()) + 1)
         end = self.n_periods + AHEAD
         self.plan_kw = np.zeros((len(points.rows), end), dtype=np.float32)
         hour = np.concatenate([local_hour, local_hour[-96:], local_hour[-96:]])[:end].astype(np.int64)
@@ -116,6 +123,11 @@ class Aggregator(Role):
         self._offer: CongestionOffer | None = None
         self._replay: Replay | None = None
         self._heard_balance = -10
+        self.services = Services(points.segment)
+        self.is_plausibility_checked, self.refused_prices = False, 0
+        self.keep_periods: int | None = None
+        """Periods that a finished session may be remembered; None = no limit."""
+        self.congestion_eur_per_mwh = np.inf
         self.usual_mw = usual_profile_mw(points)
         self.baseline_mw = 0.0
         self.saving_eur = 0.0
@@ -124,10 +136,14 @@ class Aggregator(Role):
 
     def hear(self, period: int) -> None:
         """Take in everything that links delivered."""
+        self._hear_rights(period)
         self._hear_sessions()
         self._hear_battery_data()
         for price in self.knowledge.take(ContractPrice):
             span = slice(price.first_period, price.first_period + len(price.price_eur_per_kwh))
+            if self.is_plausibility_checked and is_upside_down(price.price_eur_per_kwh, self.price_eur_per_kwh[span]):
+                self.refused_prices += 1
+                continue
             self.price_eur_per_kwh[span] = price.price_eur_per_kwh
             self.feed_in_eur_per_kwh[span] = price.feed_in_eur_per_kwh
             self._expect_like(price)
@@ -151,6 +167,20 @@ class Aggregator(Role):
             n = min(len(values), len(target) - end)
             target[end : end + n] = values[:n]
 
+    def _hear_rights(self, period: int) -> None:
+        """Take in master data, and forget what may not be known any more."""
+        for registration in self.knowledge.take(PointRegistration):
+            self.services.register(registration)
+        for notice in self.knowledge.take(CongestionNotice):
+            self.congestion_eur_per_mwh = notice.price_eur_per_mwh
+        for withdrawn in self.knowledge.take(ConsentWithdrawn):
+            rows = withdrawn.session_row
+            self.session_at[np.isin(self.session_at, rows)] = -1
+            self.believed.forget(rows)
+        if self.keep_periods is not None:
+            b = self.believed
+            self.believed.forget(np.flatnonzero(~b.is_here & (b.arrival_min < 15.0 * (period - self.keep_periods))))
+
     def _hear_sessions(self) -> None:
         b = self.believed
         for new in self.knowledge.take(SessionOffer):
@@ -159,6 +189,7 @@ class Aggregator(Role):
                 told = getattr(new, name)
                 getattr(b, name)[rows] = told
             b.desired_kwh[rows] = new.desired_kwh
+            b.told("efficiency_share", rows, new.efficiency_share)
             b.departure_min[rows] = np.where(np.isnan(new.departure_min), b.departure_min[rows], new.departure_min)
             b.charge_now[rows] |= new.is_override
             b.is_here[rows] = True
@@ -175,7 +206,8 @@ class Aggregator(Role):
     def _hear_battery_data(self) -> None:
         b = self.believed
         for oem in self.knowledge.take(OemData):
-            b.soc_kwh[oem.session_row], b.capacity_kwh[oem.session_row] = oem.soc_kwh, oem.capacity_kwh
+            for name in ("soc_kwh", "capacity_kwh", "efficiency_share"):
+                b.told(name, oem.session_row, getattr(oem, name))
         for rates in self.knowledge.take(ChargeRates):
             energy = np.zeros(len(self.points.rows))
             energy[rates.cp_row] = rates.power_kw * 0.25
@@ -223,11 +255,15 @@ class Aggregator(Role):
         strategy = self._strategy_of_point()[cp]
         for name in sorted(set(strategy.tolist())):
             chosen = cp[strategy == name]
-            view = view_of(self.believed, self.points, self.session_at[chosen], period)
+            may_deliver = self.services.follows_prices("v2x")[chosen]
+            view = view_of(self.believed, self.points, self.session_at[chosen], period, may_deliver)
             signal = self._signal(chosen, period)
             power = STRATEGIES[name](view, signal)
             self.plan_kw[chosen, period:] = 0.0
             self.plan_kw[chosen, period : period + power.shape[1]] = power
+            is_used = np.abs(power) > 1e-6
+            last = power.shape[1] - np.argmax(is_used[:, ::-1], axis=1)
+            self._plan_end[chosen] = np.where(is_used.any(axis=1), period + last, period)
 
     def _signal(self, points: np.ndarray, period: int) -> Signal:
         """Contract prices, dearer where the grid has no room."""
@@ -264,7 +300,7 @@ class Aggregator(Role):
 
         The plan covers what the driver is believed to need; who needed more, or stays longer, gets it this way.
         """
-        is_done = ~(np.abs(self.plan_kw[here, period:]) > 1e-6).any(axis=1)
+        is_done = self._plan_end[here] <= period
         return np.where(is_done | ~self.takes_part[here], np.inf, target)
 
     def _activated(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
@@ -294,7 +330,7 @@ class Aggregator(Role):
     def forecast_pool(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
         """Tell the BRP what the pool will use on a day, and what of it depends on the price (day-ahead)."""
         expected = self._expected_mw(now, periods, quarters) * self.representation
-        flexible = FLEXIBLE_SHARE * expected
+        flexible = FLEXIBLE_SHARE * expected * float(np.mean(self.services.offers("portfolio_management")))
         limit = np.round(self._energy_price(int(periods[0]), len(periods)) + SHIFT_EUR_PER_MWH, 2)
         self.send(PoolForecast(int(periods[0]), expected - flexible, flexible, limit))
 
@@ -320,18 +356,17 @@ class Aggregator(Role):
 
     def _strategy_of_point(self) -> np.ndarray:
         names = np.array(self._strategy_of_segment)[self.points.segment]
-        return np.where(self.takes_part, names, "uncontrolled")
+        return np.where(self.takes_part & self.services.follows_prices(), names, "uncontrolled")
 
     def offer_against_congestion(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
         """Tell the CSP connections, prognosis, room and price of a day (AGG-6, AGG-7, AGG-8)."""
+        can_help = self.takes_part & self.services.offers("congestion_management")
+        if not can_help.any():
+            return
         by_point = self._prognosis_of_points_kw(now, periods, quarters)
-        n = int(self.points.connection_row.max()) + 1
-        prognosis, flexible = np.zeros((2, n, len(periods)))
-        np.add.at(prognosis, self.points.connection_row, by_point)
-        np.add.at(flexible, self.points.connection_row, np.where(self.takes_part[:, None], by_point, 0.0))
-        rating = np.bincount(
-            self.points.connection_row, weights=np.where(self.takes_part, self.points.max_kw, 0.0), minlength=n
-        )
+        prognosis = self._per_connection @ by_point
+        flexible = self._per_connection @ np.where(can_help[:, None], by_point, 0.0)
+        rating = self._per_connection @ np.where(can_help, self.points.max_kw, 0.0)
         rows = np.unique(self.points.connection_row)
         energy = self._energy_price(int(periods[0]), len(periods))
         self._offer = CongestionOffer(
@@ -340,7 +375,7 @@ class Aggregator(Role):
             prognosis[rows],
             FLEXIBLE_SHARE * flexible[rows],
             INCREASE_SHARE * np.repeat(rating[rows][:, None], len(periods), axis=1),
-            np.round(energy + SHIFT_EUR_PER_MWH, 2),
+            np.round(np.minimum(energy + SHIFT_EUR_PER_MWH, self.congestion_eur_per_mwh), 2),
             np.round(energy - SHIFT_EUR_PER_MWH, 2),
         )
         self.send(self._offer)
@@ -362,13 +397,20 @@ class Aggregator(Role):
 
     def offer_reserves(self, first: int, quarters: np.ndarray) -> None:
         """Tell the BSP what the pool could hold ready on a day, from its usual use (AGG-9, AGG-10)."""
-        usual = SURE_SHARE * FLEXIBLE_SHARE * self.usual_mw[quarters] * self.representation
-        rows = np.unique(self.points.connection_row[self.takes_part])
+        can_balance = self._can_balance()
+        if not can_balance.any():
+            return
+        share = float(np.sum(can_balance)) / max(int(np.sum(self.takes_part)), 1)
+        usual = share * SURE_SHARE * FLEXIBLE_SHARE * self.usual_mw[quarters] * self.representation
+        rows = np.unique(self.points.connection_row[can_balance])
         self.send(ReserveOffer(first, rows, usual, usual))
 
     def offer_balancing(self, first: int, n: int) -> None:
         """Tell the BSP connections, room and price of the coming periods (AGG-9, AGG-10)."""
-        here = np.flatnonzero((self.session_at >= 0) & self.takes_part)
+        can_balance = self._can_balance()
+        if not can_balance.any():
+            return
+        here = np.flatnonzero((self.session_at >= 0) & can_balance)
         plan = self.plan_kw[here, first : first + n].astype(np.float64)
         high = self.believed.max_kw[self.session_at[here]][:, None]
         stays = self.believed.departure_of(self.session_at[here], self.points.segment[here])[:, None]
@@ -384,6 +426,9 @@ class Aggregator(Role):
             BalancingOffer(first, rows, up, down, np.round(price + SHIFT_EUR_PER_MWH, 2), np.round(price - 40.0, 2))
         )
 
+    def _can_balance(self) -> np.ndarray:
+        return self.takes_part & self.services.offers("balancing")
+
     def passive_range_mw(self, period: int, share: float) -> tuple[float, float]:
         """How far the part of the pool on a pass-through contract moves by itself, MW up and down.
 
@@ -391,7 +436,7 @@ class Aggregator(Role):
         """
         if share <= 0.0 or self._heard_balance < period - 3:
             return 0.0, 0.0
-        here = np.flatnonzero((self.session_at >= 0) & self.takes_part)
+        here = np.flatnonzero((self.session_at >= 0) & self._can_balance())
         plan = np.maximum(self.plan_kw[here, period], 0.0)
         high = self.believed.max_kw[self.session_at[here]]
         scale = share * SURE_SHARE * self.representation / 1000.0

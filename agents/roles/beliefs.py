@@ -15,7 +15,7 @@ EFFICIENCY = 0.88
 UNKNOWN_NEED_KWH = 30.0
 """Energy that a car is kept ready for when nobody says what it needs: dear, because data is missing (report 7.1)."""
 SAFE_STAY_SHARE = 0.45
-"""Share of the mean stay of the arrival hour on which a car is ready when its driver states nothing: most stay longer."""
+"""Share of the mean stay after which a car is ready when its driver states nothing: most stay longer."""
 TYPICAL_STAY_H = {"depot": 5.0, "shared": 1.0, "dc": 0.3}
 """Stay assumed where no mean by arrival hour is published."""
 READY_BEFORE_MIN = 45.0
@@ -54,6 +54,7 @@ class Beliefs:
     desired_kwh: np.ndarray
     stated_kwh: np.ndarray
     metered_kwh: np.ndarray
+    efficiency_share: np.ndarray
     charge_now: np.ndarray
     is_here: np.ndarray
 
@@ -65,6 +66,22 @@ class Beliefs:
         nan |= {k: np.zeros(n, dtype=bool) for k in ("charge_now", "is_here")}
         return cls(**nan)
 
+    def forget(self, rows: np.ndarray) -> None:
+        """Erase sessions: their drivers withdrew consent, or the data are older than they may be kept."""
+        blank = Beliefs.nothing(1)
+        for name in self.__dataclass_fields__:
+            getattr(self, name)[rows] = getattr(blank, name)[0]
+
+    def told(self, name: str, rows: np.ndarray, values: np.ndarray) -> None:
+        """Take in what was told; what was not (NaN) changes nothing."""
+        column = getattr(self, name)
+        column[rows] = np.where(np.isnan(values), column[rows], values)
+
+    def efficiency_of(self, rows: np.ndarray) -> np.ndarray:
+        """One-way efficiency: as told, else what is usual."""
+        told = self.efficiency_share[rows]
+        return np.where(np.isnan(told), EFFICIENCY, told)
+
     def departure_of(self, rows: np.ndarray, segment: np.ndarray) -> np.ndarray:
         """Believed time by which a car must be ready, minutes: a little before what was told, else a safe stay."""
         hour = np.floor_divide(self.arrival_min[rows], 60.0).astype(np.int64) % 24
@@ -75,7 +92,7 @@ class Beliefs:
 
     def need_of(self, rows: np.ndarray) -> np.ndarray:
         """Energy believed to be still needed in the battery, kWh: by the battery, else as stated, else unknown."""
-        received = self.metered_kwh[rows] * EFFICIENCY
+        received = self.metered_kwh[rows] * self.efficiency_of(rows)
         by_battery = self.desired_kwh[rows] - self.soc_kwh[rows] - received
         stated = self.stated_kwh[rows] - received
         need = np.where(np.isnan(by_battery), stated, by_battery)
@@ -83,19 +100,24 @@ class Beliefs:
         return np.clip(need, 0.0, np.where(np.isnan(self.capacity_kwh[rows]), 100.0, self.capacity_kwh[rows]))
 
 
-def view_of(believed: Beliefs, points: ChargingPoints, rows: np.ndarray, period: int) -> SessionView:
+def view_of(
+    believed: Beliefs, points: ChargingPoints, rows: np.ndarray, period: int, may_deliver: np.ndarray | None = None
+) -> SessionView:
     """Sessions as a strategy may see them at the start of a period.
 
     A car may only be asked to deliver when its state of charge, capacity and departure are known: table 7.1 gives
-    them importance 1 for V2G.
+    them importance 1 for V2G. ``may_deliver`` says so for the other items that V2G needs, one per row.
     """
     b, now = believed, period * 15.0
     cp = b.cp_row[rows]
     leave = np.maximum(b.departure_of(rows, points.segment[cp]), now + 15.0)
     need = b.need_of(rows)
     has_soc = ~np.isnan(b.soc_kwh[rows])
-    energy = np.where(has_soc, b.soc_kwh[rows] + b.metered_kwh[rows] * EFFICIENCY, 20.0)
+    efficiency = b.efficiency_of(rows)
+    energy = np.where(has_soc, b.soc_kwh[rows] + b.metered_kwh[rows] * efficiency, 20.0)
     knows_all = has_soc & ~np.isnan(b.capacity_kwh[rows]) & ~np.isnan(b.departure_min[rows])
+    if may_deliver is not None:
+        knows_all = knows_all & may_deliver
     top = np.where(knows_all & ~np.isnan(b.desired_kwh[rows]), b.desired_kwh[rows], energy + need)
     periods = (leave - now) / 15.0
     last = np.ceil(periods)
@@ -110,8 +132,8 @@ def view_of(believed: Beliefs, points: ChargingPoints, rows: np.ndarray, period:
         max_kw=b.max_kw[rows],
         min_kw=b.min_kw[rows],
         max_discharge_kw=np.where(knows_all, b.max_discharge_kw[rows], 0.0),
-        efficiency=EFFICIENCY,
-        discharge_efficiency=EFFICIENCY,
+        efficiency=efficiency,
+        discharge_efficiency=efficiency,
         departure_period=last,
         last_share=periods - (last - 1.0),
         must_charge=b.charge_now[rows],

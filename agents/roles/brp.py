@@ -57,7 +57,7 @@ class BRP(Role):
         n = len(local_hour)
         self.exchange, self.base, self.has_pool = exchange, base, has_pool
         self.row = exchange.positions.row(party)
-        self._is_peak = (local_hour >= 8.0) & (local_hour < 20.0)
+        self._is_peak = exchange.horizon.is_peak
         self.pool_mw, self._pool_flexible_mw, self._pool_limit = np.zeros(n), np.zeros(n), np.zeros(n)
         self._pool_known = np.zeros(n, dtype=bool)
         self._pool_seen_mw = np.zeros(96)

@@ -8,10 +8,12 @@ import mesa
 import numpy as np
 
 from agents.fleet.tables import ChargingPoints
+from agents.information.defence import Defence
 from agents.links import Links
 from agents.messages import (
     AbsoluteSignalDirect,
     ChargeLimit,
+    EnergyCounted,
     EvStatus,
     LocalLoad,
     MeterValues,
@@ -58,12 +60,15 @@ class Stations(Role):
         self.fallback_kw = points.max_kw.astype(np.float64)
         self.heard_period = np.full(n, -1)
         self.measured_kw = np.zeros(n)
+        self.meter_factor = np.ones(n)
+        """What each point's meter shows of a true kWh."""
         self.is_interrupted = np.zeros(n, dtype=bool)
         self._busy = np.zeros(n, dtype=bool)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
         self._absolute_until = np.full(len(connection_kw), -1)
         self._local_kw = np.zeros(len(connection_kw))
+        self.defence = Defence(0.0, np.zeros(n), is_checked=False)
 
     def announce(
         self,
@@ -73,18 +78,20 @@ class Stations(Role):
         ratings: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> None:
         """Start transactions with the CPO, with whatever the cars said (CP-6)."""
-        said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "departure", "desired")}
+        said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
         for status in self.knowledge.take(EvStatus):
-            here = np.array([place[int(r)] for r in status.session_row], dtype=np.int64)
-            said["soc"][here], said["capacity"][here] = status.soc_kwh, status.capacity_kwh
-            said["desired"][here] = status.desired_kwh
-            said["departure"][here] = np.where(status.departure_min >= 0, status.departure_min, np.nan)
+            known = np.array([int(r) in place for r in status.session_row], dtype=bool)
+            here = np.array([place[int(r)] for r in status.session_row[known]], dtype=np.int64)
+            said["soc"][here], said["capacity"][here] = status.soc_kwh[known], status.capacity_kwh[known]
+            said["efficiency"][here], said["desired"][here] = status.efficiency_share[known], status.desired_kwh[known]
+            departure = status.departure_min[known]
+            said["departure"][here] = np.where(departure >= 0, departure, np.nan)
         if len(arrived):
             self.send(
                 SessionStarted(
                     arrived, cp_row, arrival_min, *ratings,
-                    said["soc"], said["capacity"], said["departure"], said["desired"],
+                    *(said[k] for k in ("soc", "capacity", "efficiency", "departure", "desired")),
                 )
             )  # fmt: skip
 
@@ -98,7 +105,9 @@ class Stations(Role):
             self.fallback_kw[plan.cp_row] = plan.fallback_kw
             self.heard_period[plan.cp_row] = period
         for local in self.knowledge.take(LocalLoad):
-            self._local_kw[local.connection_row] = local.load_kw
+            row = local.connection_row
+            can_be = self.defence.believable(local.load_kw, self._connection_kw[row])
+            self._local_kw[row[can_be]] = local.load_kw[can_be]
         for signal in self.knowledge.take(AbsoluteSignalDirect):
             self._absolute_share[signal.connection_row] = signal.limit_share
             self._absolute_until[signal.connection_row] = signal.first_period
@@ -108,6 +117,7 @@ class Stations(Role):
         row = self.points.connection_row
         share = np.where(self._absolute_until[row] >= period, self._absolute_share[row], 1.0)
         limit = np.where(share < 1.0, np.minimum(limit, share * self.points.max_kw), limit)
+        limit = self.defence.follow(limit, self.points.max_kw, period)
         self.send(ChargeLimit(np.arange(len(limit)), limit))
 
     def _room_kw(self, wanted_kw: np.ndarray) -> np.ndarray:
@@ -128,12 +138,20 @@ class Stations(Role):
         """Read the meters, stop whoever draws more than told, tell the CPO (CP-3, CP-4)."""
         self.measured_kw[:] = 0.0
         for drawn in self.knowledge.take(PowerDrawn):
-            self.measured_kw[drawn.cp_row] = drawn.power_kw
+            self.measured_kw[drawn.cp_row] = drawn.power_kw * self.meter_factor[drawn.cp_row]
         self.is_interrupted = self.measured_kw > 1.05 * self.points.max_kw + 0.05
         in_use = np.flatnonzero(self.measured_kw)
         self.send(MeterValues(in_use, self.measured_kw[in_use]))
         if len(ended):
-            self.send(SessionEnded(ended, ended_cp, ended_kwh))
+            self.send(SessionEnded(ended, ended_cp, ended_kwh * self.meter_factor[ended_cp], self._counted(ended)))
+
+    def _counted(self, ended: np.ndarray) -> np.ndarray:
+        """What the cars of ended sessions counted themselves, NaN where they said nothing."""
+        counted = np.full(len(ended), np.nan)
+        for told in self.knowledge.take(EnergyCounted):
+            place = {int(row): value for row, value in zip(told.session_row, told.counted_kwh, strict=True)}
+            counted = np.array([place.get(int(r), c) for r, c in zip(ended, counted, strict=True)])
+        return counted
 
     def occupy(self, busy: np.ndarray) -> None:
         """Note which points have a car (the socket's proximity contact)."""

@@ -9,12 +9,16 @@ import numpy as np
 
 from agents.fleet.strategies.allocation import allocate
 from agents.fleet.tables import ChargingPoints
+from agents.information.defence import is_swing
+from agents.information.integrity import MeterChecks
 from agents.links import Links
 from agents.messages import (
     ChargeRates,
     ChargingPreferenceToCpo,
     DriverWishAtStation,
+    GridCapacity,
     MeterValues,
+    PointRegistration,
     PriceEffectToAggregator,
     PriceEffectToDriver,
     SessionEnded,
@@ -23,8 +27,12 @@ from agents.messages import (
     SmartChargingSignal,
     StationLimit,
     SteeringNotice,
+    TransportLimit,
 )
 from agents.role import Role
+
+SILENT_AFTER_PERIODS = 2
+"""Periods without a target from the aggregator after which a point charges as if nobody steered it."""
 
 
 class CPO(Role):
@@ -59,7 +67,26 @@ class CPO(Role):
         self.min_kw = np.zeros(n)
         self.charge_now = np.zeros(n, dtype=bool)
         self.target_kw = np.full(n, np.inf)
+        self.heard_period = np.full(n, -1)
+        self.checks = MeterChecks(points.max_kw.astype(np.float64))
         self.wants_now: set[int] = set()
+        self._limits: dict[int, TransportLimit] = {}
+        self.is_plausibility_checked = False
+        self.refused_signals = 0
+
+    def register_points(self) -> None:
+        """Tell the aggregator the master data of all points, with the grid capacity that the DSO told (CPO-5)."""
+        p = self.points
+        grid_kw = np.full(int(p.connection_row.max()) + 1, np.nan)
+        for told in self.knowledge.take(GridCapacity):
+            known = told.connection_row < len(grid_kw)
+            grid_kw[told.connection_row[known]] = told.capacity_kw[known]
+        self.send(
+            PointRegistration(
+                np.arange(len(p.rows)), p.connection_row.astype(np.int64), p.max_kw.astype(np.float64),
+                grid_kw[p.connection_row], p.site.astype(np.int64),
+            )
+        )  # fmt: skip
 
     def pass_on_sessions(self) -> None:
         """Tell the aggregator of sessions that began, with preferences (CPO-6, CPO-7, CPO-8)."""
@@ -75,14 +102,20 @@ class CPO(Role):
             self.send(
                 SessionOffer(
                     new.session_row, cp, new.arrival_min, new.max_kw, new.min_kw, new.max_discharge_kw,
-                    new.soc_kwh, new.capacity_kwh, new.departure_min, new.desired_kwh, now,
+                    new.soc_kwh, new.capacity_kwh, new.efficiency_share, new.departure_min, new.desired_kwh, now,
                 )
             )  # fmt: skip
 
     def steer(self, period: int) -> None:
         """Merge the aggregator's targets with site limits and send set-points (CPO-1 to CPO-4)."""
+        self.hear_limits()
         for signal in self.knowledge.take(SmartChargingSignal):
+            if self._is_implausible(signal):
+                self.refused_signals += 1
+                continue
             self.target_kw[signal.cp_row] = signal.target_kw
+            self.heard_period[signal.cp_row] = period
+        self.target_kw[period - self.heard_period > SILENT_AFTER_PERIODS] = np.inf
         busy = np.flatnonzero(self.session_at >= 0)
         asked = np.where(self.charge_now[busy], self.max_kw[busy], np.minimum(self.target_kw[busy], self.max_kw[busy]))
         limit = np.full(len(self.points.rows), np.inf)
@@ -90,11 +123,54 @@ class CPO(Role):
         fallback = self.points.max_kw.astype(np.float64)
         self.send(StationLimit(np.arange(len(limit)), limit, np.minimum(fallback, self._even_share_kw(fallback))))
 
+    def _is_implausible(self, signal: SmartChargingSignal) -> bool:
+        """Whether a batch of targets would move more of the fleet at once than is credible.
+
+        Points that had no target yet count as moving from nothing to what they are told.
+        """
+        if not self.is_plausibility_checked:
+            return False
+        rows = signal.cp_row
+        before = self.target_kw[rows]
+        before = np.where(np.isinf(before) & (self.heard_period[rows] < 0), signal.target_kw, before)
+        return is_swing(signal.target_kw, before, self.max_kw[rows])
+
+    def hear_limits(self) -> None:
+        """Take in what the transport agreements of its connections leave (CPO-2)."""
+        for told in self.knowledge.take(TransportLimit):
+            self._limits = {k: v for k, v in self._limits.items() if k > told.first_period - 200}
+            self._limits[told.first_period] = told
+
+    def _rights(self, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """Group of every site and power that each group may draw now; without word of it every site is free."""
+        n = len(self.site_kw)
+        group, room = np.arange(n), self.site_kw.copy()
+        for told in self._limits.values():
+            at = period - told.first_period
+            if not 0 <= at < told.limit_kw.shape[1]:
+                continue
+            site_of = np.full(int(max(self.points.connection_row.max(), told.connection_row.max())) + 1, -1)
+            site_of[self.points.connection_row] = self.points.site
+            site = site_of[told.connection_row]
+            leader = site[np.unique(told.group, return_index=True)[1]]
+            group[site] = leader[told.group]
+            room[leader] = np.bincount(told.group, weights=told.limit_kw[:, at], minlength=len(leader))
+        return group, room
+
     def _share(self, busy: np.ndarray, asked: np.ndarray, period: int) -> np.ndarray:
-        """Let sites that would exceed their connection share it; others get what was asked."""
-        site = self.points.site[busy]
-        total = np.bincount(site, weights=np.maximum(asked, 0.0), minlength=len(self.site_kw))
-        short = total > self.site_kw
+        """Let sites that would exceed their connection, and groups that would exceed their right, share it."""
+        shared = self._share_among(self.points.site[busy], self.site_kw, busy, asked, period)
+        if self._limits:
+            group, room = self._rights(period)
+            shared = self._share_among(group[self.points.site[busy]], room, busy, shared, period)
+        return shared
+
+    def _share_among(
+        self, site: np.ndarray, room_kw: np.ndarray, busy: np.ndarray, asked: np.ndarray, period: int
+    ) -> np.ndarray:
+        """Share the room of every site that is short by the sharing rule; others get what was asked."""
+        total = np.bincount(site, weights=np.maximum(asked, 0.0), minlength=len(room_kw))
+        short = total > room_kw
         if not short.any():
             return asked
         rows = np.flatnonzero(short[site])
@@ -102,7 +178,7 @@ class CPO(Role):
         shared[rows] = allocate(
             asked[rows],
             self.min_kw[busy][rows],
-            self.site_kw,
+            room_kw,
             self.sharing_rule,
             site=site[rows],
             priority=self.charge_now[busy][rows].astype(np.float64),
@@ -121,6 +197,7 @@ class CPO(Role):
         ended = self.knowledge.take(SessionEnded)
         gone = np.concatenate([e.session_row for e in ended]) if ended else np.zeros(0, dtype=np.int64)
         for e in ended:
+            self.checks.settle(e.session_row, e.cp_row, e.metered_kwh, e.car_kwh)
             same = self.session_at[e.cp_row] == e.session_row
             self.session_at[e.cp_row[same]] = -1
             self.charge_now[e.cp_row[same]] = False

@@ -15,6 +15,7 @@ from agents.messages import (
     CapacityCall,
     CapacityCallNotice,
     CongestionAnnouncement,
+    CongestionNotice,
     CongestionOffer,
     CongestionOfferToDso,
     CongestionOfferToTso,
@@ -70,6 +71,8 @@ class CSP(Role):
         super().__init__(model, party, links)
         self.capacity_kw, self.participation_min_kw = capacity_kw, participation_min_kw
         self._offer: CongestionOffer | None = None
+        self.price_cap_eur_per_mwh = np.inf
+        """Most that grid operators pay for an order (the congestion price of table 7.1)."""
 
     def pass_on_offer(self) -> None:
         """Tell DSO and TSO connections, prognosis and room (CSP-2, CSP-3, CSP-4)."""
@@ -94,6 +97,8 @@ class CSP(Role):
             *self.knowledge.take(CongestionAnnouncement),
             *self.knowledge.take(TsoCongestionAnnouncement),
         ]
+        for a in announced:
+            self.send(CongestionNotice(a.first_period, a.connection_row, a.needed_kw, self.price_cap_eur_per_mwh))
         offer = self._offer
         if offer is None or not announced:
             return None

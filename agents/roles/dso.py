@@ -13,6 +13,7 @@ from agents.messages import (
     CongestionAnnouncement,
     CongestionOfferToDso,
     RedispatchOrder,
+    TransportLimit,
 )
 from agents.roles.grid_operator import GridOperator
 
@@ -91,6 +92,25 @@ class DSO(GridOperator):
         if not known:
             self._prognosis_kw[periods] = 0.0
         return called
+
+    def leave_room(self, periods: np.ndarray, rows: np.ndarray, right_kw: np.ndarray) -> np.ndarray:
+        """What the operator would like flexible connections to draw at most on a day, float[n_rows, n_periods].
+
+        Where an element is expected to be congested, the rights behind it are cut by the same share until it holds.
+        """
+        wanted = right_kw.copy()
+        needs, factors = self.needs(periods, probability=0.5), self.effectivity()
+        for k, branch in enumerate(needs.branches.tolist()):
+            behind = factors[self.node_of_connection[rows], branch] > 0.0
+            less = np.where(needs.sign[k] > 0, needs.needed_kw[k], 0.0)
+            total = right_kw[behind].sum(axis=0)
+            share = np.clip(1.0 - less / np.maximum(total, 1e-9), 0.0, 1.0)
+            wanted[behind] = np.minimum(wanted[behind], right_kw[behind] * share)
+        return wanted
+
+    def tell_limits(self, first: int, rows: np.ndarray, limit_kw: np.ndarray, group: np.ndarray) -> None:
+        """Tell the CPO what its agreements leave on a day (MR-DSO)."""
+        self.send(TransportLimit(first, rows, limit_kw, group))
 
     def _expect_like_before(self, periods: np.ndarray) -> None:
         """Before a day's prognoses are in, expect those of the last day that has them, quarter by quarter."""

@@ -12,7 +12,7 @@ from agents.fleet.physics import StepResult, step
 from agents.fleet.state import FleetState, initial_state
 from agents.fleet.tables import Fleet
 from agents.links import Links
-from agents.messages import ChargeLimit, EvStatus, PowerDrawn, VehicleData
+from agents.messages import ChargeLimit, EnergyCounted, EvStatus, PowerDrawn, VehicleData
 from agents.role import Role
 
 
@@ -46,15 +46,22 @@ class Evs(Role):
         self.fleet = fleet
         self.state = initial_state(fleet)
         v = fleet.vehicles
-        self.speaks_iso15118 = v.iso15118_u < iso15118_share
+        # delivering power needs ISO 15118-20: such cars speak it everywhere
+        self.speaks_iso15118 = (v.iso15118_u < iso15118_share) | (v.discharge_kw > 0.0)
         self.shares_with_maker = v.oem_u < oem_api_share
+        self.card_share = 1.0
+        """Share of drivers with a card beside plug and charge."""
+        self.count_factor = np.ones(fleet.n_evs)
+        """What each car's own meter shows of a true kWh."""
         self.limit_kw = np.full(fleet.n_points, np.inf)
 
     def introduce(self, arrived: np.ndarray) -> None:
         """Tell station and maker about the cars that plug in (EV-3 to EV-8, EV-10)."""
         s, v = self.fleet.sessions, self.fleet.vehicles
         ev = s.ev_row[arrived]
-        station = arrived[self.speaks_iso15118[ev]]
+        efficiency = rated(v, self.fleet.points, ev, s.cp_row[arrived])[3]
+        speaks, shares = self.speaks_iso15118[ev], self.shares_with_maker[ev]
+        station = arrived[speaks]
         if len(station):
             car = s.ev_row[station]
             self.send(
@@ -62,12 +69,13 @@ class Evs(Role):
                     station,
                     self.state.battery_kwh[car].copy(),
                     v.capacity_kwh[car].astype(np.float64),
+                    efficiency[speaks],
                     v.soh_share[car].astype(np.float64),
                     s.stated_departure_min[station].copy(),
                     s.desired_kwh[station].astype(np.float64),
                 )
             )
-        maker = arrived[self.shares_with_maker[ev]]
+        maker = arrived[shares]
         if len(maker):
             car = s.ev_row[maker]
             self.send(
@@ -75,6 +83,7 @@ class Evs(Role):
                     maker,
                     self.state.battery_kwh[car].copy(),
                     v.capacity_kwh[car].astype(np.float64),
+                    efficiency[shares],
                     v.soh_share[car].astype(np.float64),
                 )
             )
@@ -101,4 +110,13 @@ class Evs(Role):
         result = step(self.fleet, self.state, period, self.limit_kw)
         in_use = np.flatnonzero(result.energy_kwh)
         self.send(PowerDrawn(in_use, result.power_kw[in_use]))
+        self._count_energy(result.departed)
         return result
+
+    def _count_energy(self, gone: np.ndarray) -> None:
+        """Cars that speak ISO 15118 tell the energy they counted themselves when they leave."""
+        ev = self.fleet.sessions.ev_row[gone]
+        tells = self.speaks_iso15118[ev]
+        if tells.any():
+            net = self.state.session_import_kwh[gone] - self.state.session_export_kwh[gone]
+            self.send(EnergyCounted(gone[tells], (net * self.count_factor[ev])[tells]))

@@ -8,8 +8,10 @@ import mesa
 import numpy as np
 
 from agents.fleet.tables import Fleet
+from agents.information.consent import NEVER
 from agents.links import Links
 from agents.messages import (
+    ConsentWithdrawn,
     DriverInformation,
     DriverWish,
     DriverWishAtStation,
@@ -40,6 +42,8 @@ class Drivers(Role):
     def __init__(self, model: mesa.Model, party: str, links: Links, fleet: Fleet) -> None:
         super().__init__(model, party, links)
         self.fleet = fleet
+        self.withdrawals = np.full(fleet.n_evs, NEVER)
+        """Period in which each driver withdraws consent."""
         self.told_saving_eur = np.full(len(fleet.sessions.rows), np.nan)
 
     def wish(self, arrived: np.ndarray) -> None:
@@ -54,6 +58,13 @@ class Drivers(Role):
             self.send(DriverWishInCar(with_app, departure))
         if refuses.any():
             self.send(DriverWishAtStation(arrived[refuses], np.ones(int(refuses.sum()), dtype=bool)))
+
+    def withdraw(self, period: int, session_at: np.ndarray) -> None:
+        """Drivers whose car is connected withdraw their consent in this period (report 7.3)."""
+        here = session_at[session_at >= 0]
+        rows = here[self.withdrawals[self.fleet.sessions.ev_row[here]] == period]
+        if len(rows):
+            self.send(ConsentWithdrawn(rows.astype(np.int64)))
 
     def listen(self) -> None:
         """Take in what app and station say about steering and price."""

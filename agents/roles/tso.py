@@ -125,7 +125,7 @@ class TSO(GridOperator):
         while self._published and (self._published[0][0] + 1) * 900 <= due_s + 900:
             at, delta, state, mid = self._published.pop(0)
             self.send(BalanceDelta(at, delta, state, mid))
-            self.send(PublishedBalance(at, delta, state))
+            self.send(PublishedBalance(at, delta, state, mid))
 
     def hear_use(self) -> None:
         """Take in what providers say they delivered."""

@@ -16,4 +16,4 @@ class VehicleMaker(Role):
     def share(self) -> None:
         """Pass state of charge and capacity on (EV-10, AGG-2)."""
         for data in self.knowledge.take(VehicleData):
-            self.send(OemData(data.session_row, data.soc_kwh, data.capacity_kwh))
+            self.send(OemData(data.session_row, data.soc_kwh, data.capacity_kwh, data.efficiency_share))

@@ -75,6 +75,18 @@ _TIME_AND_MARKETS = (
         ],
     ),
     declare(
+        "order_book",
+        "best prices of the continuous intraday market when parties come to trade",
+        [
+            ("gate_period", "int32", "", "period of the snapshot"),
+            ("period", "int32", "", "period of delivery"),
+            _s("side", "bid or ask"),
+            _f("price_eur_per_mwh", "EUR/MWh", "price"),
+            _f("volume_mw", "MW", "visible power at this price"),
+            ("rank", "int32", "", "0 = best price"),
+        ],
+    ),
+    declare(
         "positions",
         "each BRP's energy account; + = bought or consumed, imbalance + = surplus",
         [
@@ -221,6 +233,30 @@ _WIRES = (
             _f("connections_kwh", "kWh", "sum of all connections"),
             _f("losses_kwh", "kWh", "losses"),
             _f("residual_kwh", "kWh", "source minus connections minus losses"),
+        ],
+    ),
+    declare(
+        "ageing",
+        "hot spot and loss of life of MV/LV transformers after IEC 60076-7",
+        [
+            _BRANCH,
+            _f("hot_spot_max_c", "degC", "highest hot-spot temperature"),
+            _f("loss_of_life_h", "h", "life used in the run; as many hours as the run has at rated conditions"),
+            _f("uncontrolled_hot_spot_max_c", "degC", "the same without any steering"),
+            _f("uncontrolled_loss_of_life_h", "h", "the same without any steering"),
+        ],
+    ),
+    declare(
+        "agreements",
+        "transport agreements of flexible connections",
+        [
+            ("connection_row", "int32", "", "row in table connections"),
+            _s("agreement", "firm, non_firm, tdtr85, time_block or group"),
+            ("group", "int32", "", "connections of one group share one virtual limit"),
+            _f("fee_eur", "EUR", "price of the right for the run, without VAT"),
+            _f("withheld_kwh", "kWh", "energy that the operator's limits took back from the right"),
+            ("breach_quarters", "int64", "", "quarter-hours above the limit; of a group on its first member"),
+            _f("breach_kwh", "kWh", "energy above the limit"),
         ],
     ),
     declare(
