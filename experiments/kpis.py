@@ -76,9 +76,9 @@ KPIS: dict[str, Kpi] = {
     "brp_imbalance_mwh": Kpi("MWh", "lower", "absolute imbalance summed over BRPs and quarter-hours"),
     "brp_imbalance_cost_eur": Kpi("EUR", "lower", "net paid by BRPs for imbalance"),
     "intraday_volume_mwh": Kpi("MWh", "", "traded on the continuous intraday market"),
-    "fcr_awarded_mw": Kpi("MW", "higher", "mean FCR capacity contracted"),
-    "afrr_up_awarded_mw": Kpi("MW", "higher", "mean upward aFRR capacity contracted"),
-    "afrr_down_awarded_mw": Kpi("MW", "higher", "mean downward aFRR capacity contracted"),
+    "fcr_awarded_mw": Kpi("MW", "higher", "mean FCR capacity contracted with aggregators"),
+    "afrr_up_awarded_mw": Kpi("MW", "higher", "mean upward aFRR capacity contracted with aggregators"),
+    "afrr_down_awarded_mw": Kpi("MW", "higher", "mean downward aFRR capacity contracted with aggregators"),
     "activated_mwh": Kpi("MWh", "", "balancing energy activated"),
     "rejected_orders": Kpi("", "lower", "orders and bids that a market refused"),
     # links and money
@@ -243,9 +243,14 @@ def _daily_spread(tables: Tables, price: np.ndarray) -> float:
 
 
 def _awarded(tables: Tables, product: str) -> float:
+    """Capacity contracted with aggregators per block; with everybody where no provider is known as one."""
     is_product = _words(tables, "reserves", "product") == product
+    provider = _words(tables, "reserves", "provider")
+    parties = tables.get("parties", {})
+    pool = [p for p, r in zip(parties.get("party", ()), parties.get("roles", ()), strict=True) if "aggregator" in r]
+    is_pool = np.isin(provider, pool) if pool else np.ones(provider.size, bool)
     start = _column(tables, "reserves", "block_start_period")[is_product]
-    awarded = _numbers(tables, "reserves", "awarded_mw")[0][is_product]
+    awarded = _numbers(tables, "reserves", "awarded_mw")[0][is_product & is_pool]
     return float(np.sum(awarded)) / np.unique(start).size if start.size else 0.0
 
 

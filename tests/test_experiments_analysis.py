@@ -276,3 +276,18 @@ def test_effect_of_words_keeps_their_order():
 def test_one_at_a_time_keeps_what_moves_alone():
     seen = pl.DataFrame({"a": [1, 2, 1, 2], "b": [1, 1, 2, 2], "k": [0.0, 1.0, 2.0, 3.0]})
     assert effects.one_at_a_time(seen, "a", {"a": 1, "b": 1})["k"].to_list() == [0.0, 1.0]
+
+
+def test_awarded_capacity_is_that_of_aggregators():
+    from experiments.kpis import kpis_of
+
+    reserves = {
+        "product": ["fcr"] * 4,
+        "block_start_period": [0, 0, 16, 16],
+        "provider": ["Plant", "Pool", "Plant", "Pool"],
+        "awarded_mw": [100.0, 2.0, 99.0, 3.0],
+    }
+    parties = {"party": ["Pool", "Pool", "Plant"], "roles": ["aggregator,bsp", "aggregator,bsp", "producer"]}
+    parties["account"] = ["aggregator: Pool", "bsp: Pool", "producer: Plant"]
+    assert kpis_of({"reserves": reserves, "parties": parties})["fcr_awarded_mw"] == 2.5
+    assert kpis_of({"reserves": reserves})["fcr_awarded_mw"] == 102.0
