@@ -32,9 +32,9 @@ def mixed_fleet(v2x=0.3, seed=1, **spec):
     return build_fleet(FleetSpec(v2x_share=v2x, sleeper_share=0.2, **spec), DAYS, points, seed)
 
 
-def home_fleet(n=200, v2x=0.0):
+def home_fleet(n=200, v2x=0.0, **spec):
     points = ChargingPoints.of(np.arange(n), np.zeros(n, dtype=int), 11.04, 3, 0)
-    return build_fleet(FleetSpec(v2x_share=v2x, sleeper_share=0.0), DAYS, points, 2)
+    return build_fleet(FleetSpec(v2x_share=v2x, sleeper_share=0.0, **spec), DAYS, points, 2)
 
 
 def price(extra=192):
@@ -129,7 +129,8 @@ def test_shared_limits_hold_minima_hold_and_accounts_balance(mode):
 
 
 def test_v1g_kernel_and_strategy_plus_step_cost_the_same():
-    fleet = home_fleet(150)
+    willing = {"opt_out_share": 0.0, "override_share": 0.0, "minimum_share": 0.0}  # the kernel steers everybody
+    fleet = home_fleet(150, **willing)
     week = run_week(fleet, initial_state(fleet), "price_optimal_v1g", price())
     state, plan, cost = initial_state(fleet), np.zeros((150, T + 200)), 0.0
     for k in range(T):

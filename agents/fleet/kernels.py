@@ -1,6 +1,7 @@
 """Whole weeks of many charging points in one compiled loop, with shared limits, rationing by switching, and accounts.
 
-Three ways to charge: at once, price-responsive (V1G) and price-optimal with delivery (V2X). A plan waits in the row of
+Three ways to charge: at once, price-responsive (V1G) and price-optimal with delivery (V2X). Everybody is steered: who
+opts out or wants energy at once is the business of the main loop. A plan waits in the row of
 the power trace it will become, so it takes no memory of its own; plans of cars that share a limit book its room.
 """
 
