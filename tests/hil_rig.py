@@ -16,6 +16,7 @@ from agents.hardware.keep import write_known
 from agents.hardware.point import Known
 from agents.hardware.virtual.car import Car
 from agents.hardware.virtual.station import StationOptions, VirtualStation
+from agents.port import Ticket, TicketState
 
 ENVELOPE = Envelope(11.04, 11.04)
 
@@ -72,6 +73,11 @@ async def until(is_true: Callable[[], Any], seconds: float = 8.0) -> None:
     while not is_true():
         assert time.monotonic() < deadline_s, "did not come in time"
         await asyncio.sleep(0.02)
+
+
+async def confirmed(ticket: Ticket) -> None:
+    """Wait until the meter confirms a command."""
+    await until(lambda: ticket.state == TicketState.CONFIRMED)
 
 
 def proven(given: HardwareSettings) -> HardwareSettings:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from agents.port import Quality, TicketState
-from tests.hil_rig import central, proven, settings, station, until, virtual
+from tests.hil_rig import central, confirmed, proven, settings, station, until, virtual
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
@@ -298,8 +298,7 @@ def test_a_flood_of_1000_messages_a_second_leaves_the_others_on_time(tmp_path: P
             point = system.points["S2"]
             await until(lambda: point.transaction)
             for limit_kw in (6.0, 8.0, 10.0):
-                ticket = system.post({"S2": limit_kw}, 60.0)["S2"]
-                await until(lambda t=ticket: t.state == TicketState.CONFIRMED)
+                await confirmed(system.post({"S2": limit_kw}, 60.0)["S2"])
             await until(lambda: system.points["S1"].counts["slowed"] >= 1)
             assert system.points["S1"].counts["disconnected"] == 0
             assert system.counters["S1"].received < 1500

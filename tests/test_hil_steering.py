@@ -257,7 +257,7 @@ def test_a_station_that_falls_back_is_proven_and_then_steered():
     bench = unproven()
     ticket = bench.point.command(Plan(8.0, bench.clock.utc + 9000))
     bench.pass_(5, 11.0)
-    assert bench.point.proof.state == ProofState.EXPIRING
+    assert bench.point.proof.forbids_renewal
     told = len(bench.limits())
     bench.pass_(25, 11.0)
     assert len(bench.limits()) == told  # nothing is renewed while it shall expire

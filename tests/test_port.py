@@ -110,6 +110,9 @@ class WireRig:
                 return
             self.steering.done(work, self.answer(*work.wire))
 
+    def limit_now_w(self) -> float:
+        return self.store.limit_w(self.clock.utc)
+
     def measure(self) -> None:
         self.hear(WORDS[self.dialect.version](self.dialect.version).sample(Speaker(self)))
 
@@ -117,7 +120,7 @@ class WireRig:
         for _ in range(max(int(seconds), 1)):
             self.steer()
             self.clock.advance(1.0)
-            limit_w = MAX_KW * 1000.0 if self.ignores else min(self.store.limit_w(self.clock.utc), MAX_KW * 1000.0)
+            limit_w = MAX_KW * 1000.0 if self.ignores else min(self.limit_now_w(), MAX_KW * 1000.0)
             self.power_w = self.car.power_w(limit_w) if self.port.transaction else 0.0
             self.meter.count(self.power_w, 1.0)
             if self.port.transaction:
@@ -129,8 +132,9 @@ class Speaker:
     """What the words of a virtual station ask for."""
 
     def __init__(self, rig: WireRig) -> None:
-        self.car, self.meter, self.power_w, self.transaction = rig.car, rig.meter, rig.power_w, rig.transaction
-        self.options = rig
+        self.car, self.meter, self.power_w = rig.car, rig.meter, rig.power_w
+        self.transaction: str | None = rig.transaction
+        self.options: Any = rig
         self._rig = rig
 
     def stamp_s(self) -> float:
@@ -155,8 +159,10 @@ class SunSpecRig(WireRig):
             self.limit_w, self.until = payload["limit_w"], self.clock.utc + payload["seconds"]
         if action == "Stop":
             self.limit_w, self.until = 0.0, math.inf
-        self.store.limit_w = lambda now: self.limit_w if now < self.until else SAFE_KW * 1000.0  # type: ignore[method-assign]
         return Reply({"status": "Accepted"})
+
+    def limit_now_w(self) -> float:
+        return self.limit_w if self.clock.utc < self.until else SAFE_KW * 1000.0
 
     def measure(self) -> None:
         model = [0] * 155

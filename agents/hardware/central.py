@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -20,7 +20,6 @@ from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
 from agents.hardware.keep import Leases, read_known, write_known
 from agents.hardware.link import Counters, Link, LinkSettings, pause
-from agents.hardware.modbus import SunSpecDriver
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
 from agents.hardware.point import PhysicalPoint
@@ -30,6 +29,9 @@ from agents.hardware.server import Door
 from agents.hardware.steering import Steering
 from agents.hardware.sunspec import SunSpecDialect
 from agents.port import Plan, Ticket
+
+if TYPE_CHECKING:
+    from agents.hardware.modbus import SunSpecDriver
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,8 @@ class CentralSystem:
 
     async def _drive(self, station: StationSettings) -> None:
         """Call a device that does not call us."""
+        from agents.hardware.modbus import SunSpecDriver  # pymodbus only where it is needed
+
         name, point = station.station_id, self.points[station.station_id]
         watch = _Watch(self._recorder, name)
         driver = SunSpecDriver(point, station.address, watch.saw, self.settings.call_timeout_s)

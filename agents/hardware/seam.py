@@ -96,6 +96,9 @@ class HardwarePort:
     """
 
     def __init__(self, settings: HardwareSettings) -> None:
+        faults = settings.faults()
+        if faults:
+            raise HardwareFault("; ".join(faults))
         self.settings = settings
         self.points = np.array([s.row for s in settings.stations], dtype=np.int64)
         self._names = [s.station_id for s in settings.stations]
