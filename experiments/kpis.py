@@ -247,7 +247,8 @@ def _awarded(tables: Tables, product: str) -> float:
     is_product = _words(tables, "reserves", "product") == product
     provider = _words(tables, "reserves", "provider")
     parties = tables.get("parties", {})
-    pool = [p for p, r in zip(parties.get("party", ()), parties.get("roles", ()), strict=True) if "aggregator" in r]
+    named = zip(parties.get("party", ()), parties.get("roles", ()), strict=False)
+    pool = [party for party, roles in named if "aggregator" in roles]
     is_pool = np.isin(provider, pool) if pool else np.ones(provider.size, bool)
     start = _column(tables, "reserves", "block_start_period")[is_product]
     awarded = _numbers(tables, "reserves", "awarded_mw")[0][is_product & is_pool]
