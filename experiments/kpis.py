@@ -249,7 +249,7 @@ def _awarded(tables: Tables, product: str) -> float:
     parties = tables.get("parties", {})
     named = zip(parties.get("party", ()), parties.get("roles", ()), strict=False)
     pool = [party for party, roles in named if "aggregator" in roles]
-    is_pool = np.isin(provider, pool) if pool else np.ones(provider.size, bool)
+    is_pool = np.isin(provider, pool) if pool and provider.size else np.ones(is_product.size, bool)
     start = _column(tables, "reserves", "block_start_period")[is_product]
     awarded = _numbers(tables, "reserves", "awarded_mw")[0][is_product & is_pool]
     return float(np.sum(awarded)) / np.unique(start).size if start.size else 0.0
