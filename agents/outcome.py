@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.fleet.tables import GROUPS
-from agents.messages import MESSAGES
+from agents.information.results import tables_of
 from agents.settings import SEGMENTS
 from grid.thermal import run_thermal
 
@@ -378,19 +378,8 @@ def _drivers(
 
 
 def _links(m: Flexpolder) -> dict[str, Columns]:
-    rows = [(name, kind, m.links.traffic[kind]) for name, kind in MESSAGES.items() if kind in m.links.traffic]
     columns = ("period", "kind", "text")
     return {
-        "messages": {
-            "message": [name for name, _, _ in rows],
-            "sender_role": [kind.sender for _, kind, _ in rows],
-            "receiver_role": [kind.receiver for _, kind, _ in rows],
-            "protocol": [kind.protocol for _, kind, _ in rows],
-            "count": [t.count for _, _, t in rows],
-            "items": [t.items for _, _, t in rows],
-            "bytes": [t.bytes for _, _, t in rows],
-            "delay_mean_s": [0.0 for _ in rows],
-            "lost": [t.lost for _, _, t in rows],
-        },
+        **tables_of(m.links, m.cast.cpo.checks),
         "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
     }
