@@ -68,6 +68,7 @@ class Billing:
         self._margin = margin[self.segment_of]
         self._seen = {key: np.zeros((2, n)) for key in ("run", "reference")}
         self._roaming = RoamingFee()
+        self._homes = np.array(town.grid.connections.kind) == "home"
         self._revenue_eur = 0.0
         household = Fixed(energy_eur_per_kwh=0.13)
         tax, metering = cast.supplier.tax, cast.supplier.metering
@@ -137,14 +138,16 @@ class Billing:
     def charge_customers(self, period: int) -> None:
         """Bill homes with their roofs, and sites."""
         town, supplier = self.town, self.cast.supplier.account
-        net = town.home_kw[:, period] - town.roof_kw[:, period]
+        net = (town.home_kw[:, period] - town.roof_kw[:, period])[self._homes]
         used, fed = 0.25 * float(np.sum(np.maximum(net, 0.0))), 0.25 * float(np.sum(np.maximum(-net, 0.0)))
         paid = used * float(self._home_price[period]) - fed * float(self._home_feed_in[period])
         self.cashbook.pay(period, HOUSEHOLDS, supplier, paid, "retail_energy")
         self._pay_state(period, supplier, used - fed, paid)
-        site = 0.25 * float(np.sum(town.site_kw[:, period]))
-        self.cashbook.pay(period, SITES, supplier, site * float(self._home_price[period]), "retail_energy")
-        self._pay_state(period, supplier, site, site * float(self._home_price[period]))
+        net = (town.site_kw[:, period] - town.roof_kw[:, period])[~self._homes]
+        used, fed = 0.25 * float(np.sum(np.maximum(net, 0.0))), 0.25 * float(np.sum(np.maximum(-net, 0.0)))
+        paid = used * float(self._home_price[period]) - fed * float(self._home_feed_in[period])
+        self.cashbook.pay(period, SITES, supplier, paid, "retail_energy")
+        self._pay_state(period, supplier, used - fed, paid)
 
     def charge_losses(self, period: int, losses_kwh: float, price_eur_per_mwh: float) -> None:
         """The grid operator buys the energy its wires lose from the town's supplier."""

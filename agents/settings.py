@@ -35,6 +35,16 @@ class FleetSettings:
     plug_in_hybrid_share: float = 0.3
     opt_out_share: float = 0.05
     """Share of sessions whose driver presses "charge now"."""
+    car_model: str = ""
+    """All battery cars are of this model (:data:`agents.fleet.figures.BATTERY_CARS`); empty: as registered."""
+    truck_share: float = 0.0
+    """Share of depot vehicles that are trucks, at points of 60 kW direct current."""
+    is_learning: bool = True
+    """Drivers who were let down leave smart charging, drivers who saved stay."""
+    sessions: str | None = None
+    """File of recorded sessions that takes the place of the drawn ones."""
+    sessions_time_zone: str = ""
+    """Zone of its times that carry no offset."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,24 @@ class GridSettings:
     fidelity: str = "three_phase"
     heat_pump_share: float = 0.15
     pv_share: float = 0.35
+    site_pv_share: float = 0.0
+    """Peak power of the panels of an office or firm against its connection."""
     file: str | None = None
+    """Grid file, or ``simbench:`` and a code; None = a generated town."""
+
+
+@dataclass(frozen=True)
+class TenantSettings:
+    """A tenant behind the connection of an office site, with a sub-meter and a supply contract of its own."""
+
+    name: str
+    contract: str = "dynamic"
+    point_share: float = 0.0
+    """Share of the site's charging points behind the sub-meter."""
+    load_share: float = 0.0
+    """Share of the site's other load, and of its roof."""
+    guaranteed_share: float = 0.0
+    """Share of the connection that is kept free for it when the connection is short."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +223,8 @@ class Settings:
     regulation: Regulation = field(default_factory=Regulation)
     fleet: FleetSettings = field(default_factory=lambda: FleetSettings(segments={}))
     grid: GridSettings = field(default_factory=GridSettings)
+    tenants: tuple[TenantSettings, ...] = ()
+    """Sub-meters behind every office connection; empty: the site is one customer."""
     system: SystemSettings = field(default_factory=SystemSettings)
     parties: tuple[PartySettings, ...] = DEFAULT_PARTIES
     series: dict[str, np.ndarray] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from agents.world.weather import Weather
 from grid.generator import dutch_town
 from grid.parameters import GridParameters
 from grid.power_flow import PowerFlow
+from grid.sources import load_grid
 from grid.topology import Grid
 from markets.calendar import Horizon
 
@@ -36,6 +37,9 @@ KIND_OF_SEGMENT = {
 }
 POINT_KW = {"home": 11.04, "public_ac": 11.04, "office": 11.04, "depot": 22.08, "shared": 11.04, "dc_site": 150.0}
 """Rating of one charging point, kW (report 7.4.2: 3 phases x 16 A = 11.04 kW; DC sites: calibration, 150-300 kW)."""
+
+TRUCK_POINT_KW = 60.0
+"""Rating of a depot's point for a truck: 150-350 kWh a night in about ten hours (calibration)."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     """
     segments = {n: s for n, s in settings.fleet.segments.items() if s.evs > 0}
     points = {n: s.charging_points or s.evs for n, s in segments.items()}
-    grid = dutch_town(_grid_parameters(settings, points), generator(settings.seed, "grid"))
+    grid = _grid(settings, points)
     stands = _charging_points(grid, points, settings)
     fleet = _with_bidirectional_bases(build_fleet(_fleet_spec(settings), horizon, stands, settings.seed))
     home, roof, site = _base_loads(settings, grid, horizon, weather)
@@ -115,6 +119,22 @@ def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
     can = fleet.points.is_bidirectional.copy()
     can[bases] = True
     return replace(fleet, points=replace(fleet.points, is_bidirectional=can))
+
+
+def _grid(settings: Settings, points: dict[str, int]) -> Grid:
+    """The generated town, or the user's own grid with the homes and sites that its charging points still need."""
+    wanted, rng = _grid_parameters(settings, points), generator(settings.seed, "grid")
+    if settings.grid.file is None:
+        return dutch_town(wanted, rng)
+    least = {
+        "home": points.get("home", 0),
+        "public_ac": int(np.ceil(points.get("public_ac", 0) / 2)),
+        "shared": wanted.shared_sites,
+        "office": wanted.offices,
+        "depot": wanted.depots,
+        "dc_site": wanted.dc_sites,
+    }
+    return load_grid(settings.grid.file, least, rng)
 
 
 def _grid_parameters(settings: Settings, points: dict[str, int]) -> GridParameters:
@@ -141,7 +161,10 @@ def _charging_points(grid: Grid, points: dict[str, int], settings: Settings) -> 
         one_phase = table.ev_phase[chosen] > 0
         row.append(chosen)
         segment += [name] * n
-        rating.append(np.minimum(np.where(one_phase, 7.36, POINT_KW[name]), table.capacity_kw[chosen]))
+        rated_kw = np.full(n, POINT_KW[name])
+        if name == "depot":
+            rated_kw[n - round(n * settings.fleet.truck_share) :] = TRUCK_POINT_KW
+        rating.append(np.minimum(np.where(one_phase, 7.36, rated_kw), table.capacity_kw[chosen]))
         phases.append(np.where(one_phase, 1, 3))
         first.append(np.where(one_phase, table.ev_phase[chosen] - 1, 0))
     rows_all = np.concatenate(row)
@@ -170,6 +193,7 @@ def _fleet_spec(settings: Settings) -> FleetSpec:
     return FleetSpec(
         evs_per_point={**default.evs_per_point, **per_point},
         plug_in_hybrid_share=settings.fleet.plug_in_hybrid_share,
+        car_model=settings.fleet.car_model,
         v2x_share=settings.fleet.v2x_share,
         commuter_share=commuters,
         stating_share=settings.regulation.emsp_app_share,
@@ -196,4 +220,8 @@ def _base_loads(
     for kind in ("office", "depot", "business"):
         for row in table.rows_of_kind(kind):
             site[row] = site_load_kw(kind, float(table.capacity_kw[row]), horizon, rng, weather)
+    if settings.grid.site_pv_share > 0.0:
+        sunny = np.concatenate([table.rows_of_kind("office"), table.rows_of_kind("business")])
+        peak_kw = settings.grid.site_pv_share * table.capacity_kw[sunny]
+        roof[sunny] = peak_kw.astype(np.float32)[:, None] * weather.panel_south_share.astype(np.float32)
     return home, roof, site

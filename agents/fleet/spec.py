@@ -25,6 +25,8 @@ class FleetSpec:
         EVs based at one point of a segment (190,000 public points for about 3 street EVs each; dc: visitors).
     plug_in_hybrid_share : float
         0.38 reproduces the AC power mix of registrations with hybrids (41.1 % at most 3.7 kW, figures R).
+    car_model : str
+        Name in ``figures.BATTERY_CARS`` that all battery cars have (one maker's fleet); empty: as registered.
     v2x_share : float
         Share of battery cars that can deliver to the grid; below 0.001 today.
     sessions_per_week : mapping
@@ -59,6 +61,7 @@ class FleetSpec:
         default_factory=lambda: _frozen({"home": 1.0, "public_ac": 3.0, "depot": 1.0, "shared": 1.0, "dc": 30.0})
     )
     plug_in_hybrid_share: float = 0.38
+    car_model: str = ""
     v2x_share: float = 0.0
     sessions_per_week: Mapping[str, float] = field(
         default_factory=lambda: _frozen(

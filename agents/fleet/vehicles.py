@@ -65,11 +65,17 @@ def _pick(weights: np.ndarray, u: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.cumsum(weights) / np.sum(weights), u, side="right").clip(0, len(weights) - 1)
 
 
+def _weights(car_model: str) -> np.ndarray:
+    """How common each battery car is: as registered, or only one."""
+    chosen = [m.registrations if car_model in ("", m.name) else 0.0 for m in BATTERY_CARS]
+    return np.array(chosen)
+
+
 def _models(spec: FleetSpec, group: np.ndarray, base_kw: np.ndarray, draw: np.ndarray) -> np.ndarray:
     """Row in MODELS of every EV; depots get a truck where the point is strong enough."""
     share = np.where(group == HOME, HYBRID_AT_HOME, HYBRID_ON_STREET) * spec.plug_in_hybrid_share
     is_hybrid = (draw[0] < share) & ((group == HOME) | (group == STREET))
-    battery = _pick(np.array([m.registrations for m in BATTERY_CARS]), draw[1])
+    battery = _pick(_weights(spec.car_model), draw[1])
     hybrid = len(BATTERY_CARS) + _pick(np.array([m.registrations for m in PLUG_IN_HYBRIDS]), draw[1])
     depot = len(MODELS) - len(DEPOT_VEHICLES) + (base_kw > TRUCK_ABOVE_KW)
     return np.where(group == DEPOT, depot, np.where(is_hybrid, hybrid, battery))

@@ -22,6 +22,7 @@ from experiments.scenario.sections import (
     OutputSection,
     PartySection,
     ScenarioFile,
+    TenantSection,
 )
 from experiments.store.tables import TABLES
 from markets import levers
@@ -89,6 +90,8 @@ def _cross_faults(sections: Mapping[str, Any], file: str) -> list[Fault]:
     faults = _party_faults(sections["party"], file) if "party" in sections else []
     if "fleet" in sections:
         faults += _fleet_faults(sections["fleet"], file)
+    if "tenant" in sections:
+        faults += _tenant_faults(sections["tenant"], file)
     if "grid" in sections:
         faults += _grid_faults(sections["grid"], sections.get("fleet"), file)
     if "links" in sections:
@@ -239,8 +242,11 @@ def _party_faults(parties: list[PartySection], file: str) -> list[Fault]:
 def _fleet_faults(fleet: FleetSection, file: str) -> list[Fault]:
     segments = {name: getattr(fleet, name) for name in SEGMENTS}
     faults = []
-    if all(s.evs == 0 for s in segments.values()):
+    if fleet.sessions is None and all(s.evs == 0 for s in segments.values()):
         faults.append(Fault(file, "fleet", "no segment has EVs; set for example fleet.home.evs"))
+    if fleet.car_model and fleet.car_model not in battery_cars():
+        text = f"'{fleet.car_model}' is not a battery car; {nearest(fleet.car_model, battery_cars())}"
+        faults.append(Fault(file, "fleet.car_model", text))
     known = strategy_names()
     for name, segment in segments.items():
         if known and segment.strategy not in known:
@@ -252,7 +258,30 @@ def _fleet_faults(fleet: FleetSection, file: str) -> list[Fault]:
     return faults
 
 
+def battery_cars() -> tuple[str, ...]:
+    """Names of the battery cars that a fleet may consist of."""
+    from agents.fleet.figures import BATTERY_CARS
+
+    return tuple(model.name for model in BATTERY_CARS)
+
+
+def _tenant_faults(tenants: list[TenantSection], file: str) -> list[Fault]:
+    """Names that are used twice, and shares that give away more than the whole."""
+    faults, seen = [], set()
+    for row, tenant in enumerate(tenants, start=1):
+        if tenant.name in seen:
+            faults.append(Fault(file, f"tenant.{row}.name", f"'{tenant.name}' appears twice"))
+        seen.add(tenant.name)
+    for key in ("point_share", "load_share", "guaranteed_share"):
+        total = sum(getattr(t, key) for t in tenants)
+        if total > 1.0 + 1e-9:
+            faults.append(Fault(file, "tenant", f"{key} of all tenants adds up to {total:g}; at most 1"))
+    return faults
+
+
 def _grid_faults(grid: GridSection, fleet: FleetSection | None, file: str) -> list[Fault]:
+    if grid.file is not None:
+        return []
     faults = []
     if fleet is not None and fleet.home.evs > grid.homes:
         text = f"{fleet.home.evs} is more than grid.homes = {grid.homes}; every home has at most one charging point"

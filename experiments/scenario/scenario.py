@@ -21,8 +21,9 @@ from agents.settings import (
     SegmentSettings,
     Settings,
     SystemSettings,
+    TenantSettings,
 )
-from experiments.scenario.sections import FleetSection, ScenarioFile
+from experiments.scenario.sections import FleetSection, ScenarioFile, is_simbench
 from markets.calendar import Horizon
 from markets.levers import Regulation
 
@@ -89,9 +90,13 @@ class Scenario:
         plain["series"] = {k: v for k, v in plain["series"].items() if v is not None}
         for kind, values in self.series.items():
             plain["series"][kind]["sha256"] = hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
-        if self.sections.grid.file is not None:
-            content = (self.path.parent / self.sections.grid.file).read_bytes()
+        source = self.sections.grid.file
+        if source is not None:
+            content = source.encode() if is_simbench(source) else (self.path.parent / source).read_bytes()
             plain["grid"]["file_sha256"] = hashlib.sha256(content).hexdigest()
+        if self.sections.fleet.sessions is not None:
+            content = (self.path.parent / self.sections.fleet.sessions).read_bytes()
+            plain["fleet"]["sessions_sha256"] = hashlib.sha256(content).hexdigest()
         return plain
 
     def digest(self) -> str:
@@ -101,6 +106,7 @@ class Scenario:
             plain["scenario"].pop(label)
         plain.pop("output")
         plain["grid"].pop("file")
+        plain["fleet"].pop("sessions")
         for spec in plain["series"].values():
             spec.pop("file")
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
@@ -123,17 +129,23 @@ class Scenario:
             seed=head.seed if seed is None else seed,
             representation=head.representation,
             regulation=self.regulation(),
-            fleet=fleet_settings(self.sections.fleet),
+            fleet=self._fleet(),
             grid=self._grid(),
+            tenants=tuple(TenantSettings(**t.model_dump()) for t in self.sections.tenant),
             system=SystemSettings(**self.sections.system.model_dump()),
             parties=self._parties(),
             series=dict(self.series),
             cut_links=tuple((pair[0], pair[1]) for pair in self.sections.links.cut),
         )
 
+    def _fleet(self) -> FleetSettings:
+        fleet = fleet_settings(self.sections.fleet)
+        return fleet if fleet.sessions is None else replace(fleet, sessions=str(self.path.parent / fleet.sessions))
+
     def _grid(self) -> GridSettings:
         grid = GridSettings(**self.sections.grid.model_dump())
-        return grid if grid.file is None else replace(grid, file=str(self.path.parent / grid.file))
+        is_path = grid.file is not None and not is_simbench(grid.file)
+        return replace(grid, file=str(self.path.parent / str(grid.file))) if is_path else grid
 
     def _parties(self) -> tuple[PartySettings, ...]:
         written = tuple(PartySettings(p.name, tuple(p.roles)) for p in self.sections.party)
@@ -152,4 +164,9 @@ def fleet_settings(fleet: FleetSection) -> FleetSettings:
         v2x_share=fleet.v2x_share,
         plug_in_hybrid_share=fleet.plug_in_hybrid_share,
         opt_out_share=fleet.opt_out_share,
+        car_model=fleet.car_model,
+        truck_share=fleet.truck_share,
+        is_learning=fleet.is_learning,
+        sessions=fleet.sessions,
+        sessions_time_zone=fleet.sessions_time_zone,
     )

@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SIMBENCH = "simbench:"
+"""Start of a grid source that names a SimBench code instead of a file."""
+
 SegmentName = Literal["home", "public_ac", "office", "depot", "shared", "dc_site"]
 
 
@@ -75,6 +78,19 @@ class FleetSection(Section):
     opt_out_share: float = Field(
         default=0.05, description="share of sessions whose driver asks to charge at once", ge=0, le=1
     )
+    car_model: str = Field(
+        default="", description="one model for all battery cars, such as 'VW ID.4'; empty = as registered in 2023/24"
+    )
+    truck_share: float = Field(
+        default=0.0, description="share of depot vehicles that are trucks (60 kW points) instead of vans", ge=0, le=1
+    )
+    is_learning: bool = Field(
+        default=True, description="drivers who were let down opt out, drivers who saved money stay"
+    )
+    sessions: str | None = Field(
+        default=None, description="CSV or Parquet file of recorded sessions instead of drawn ones (docs/sessions.md)"
+    )
+    sessions_time_zone: str = Field(default="", description="zone of recorded times without offset")
 
 
 class GridSection(Section):
@@ -87,9 +103,19 @@ class GridSection(Section):
     )
     heat_pump_share: float = Field(default=0.15, description="share of homes with a heat pump", ge=0, le=1)
     pv_share: float = Field(default=0.35, description="share of homes with solar panels", ge=0, le=1)
-    file: str | None = Field(
-        default=None, description="grid file instead of the generated town, relative to the scenario"
+    site_pv_share: float = Field(
+        default=0.0, description="peak power of solar panels on offices and firms against their connection", ge=0, le=5
     )
+    file: str | None = Field(
+        default=None,
+        description="grid instead of the generated town: a file, relative to the scenario, or `simbench:` and a code "
+        "(needs the extra); homes and sites that the charging points need are added, `homes` and `lv_areas` not used",
+    )
+
+
+def is_simbench(source: str) -> bool:
+    """Tell whether a grid comes from SimBench and not from a file."""
+    return source.startswith(SIMBENCH)
 
 
 class SystemSection(Section):
@@ -129,6 +155,22 @@ class AllSeriesSection(Section):
     load_mw: SeriesSection | None = Field(default=None, description="Dutch national load")
     solar_share: SeriesSection | None = Field(default=None, description="solar generation as share of capacity")
     wind_share: SeriesSection | None = Field(default=None, description="wind generation as share of capacity")
+
+
+class TenantSection(Section):
+    """A tenant behind every office connection: a sub-meter with a supply contract of its own."""
+
+    name: str = Field(description="name of the tenant", min_length=1, max_length=60)
+    contract: Literal["fixed", "time_of_use", "dynamic", "pass_through"] = Field(
+        default="dynamic", description="supply contract of the sub-meter"
+    )
+    point_share: float = Field(
+        default=0.0, description="share of the site's charging points behind the sub-meter", ge=0, le=1
+    )
+    load_share: float = Field(default=0.0, description="share of the site's other load and of its roof", ge=0, le=1)
+    guaranteed_share: float = Field(
+        default=0.0, description="share of the connection kept free for the tenant when it is short", ge=0, le=1
+    )
 
 
 class PartySection(Section):
@@ -174,5 +216,6 @@ class ScenarioFile(Section):
     system: SystemSection = SystemSection()
     series: AllSeriesSection = AllSeriesSection()
     links: LinksSection = LinksSection()
+    tenant: list[TenantSection] = []
     party: list[PartySection] = []
     output: OutputSection = OutputSection()
