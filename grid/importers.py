@@ -86,6 +86,21 @@ def import_extra(name: str) -> Any:
         ) from error
 
 
+def code_fault(code: str) -> str | None:
+    """Say what is in the way of a SimBench code, the missing extra included, or None."""
+    try:
+        return _unknown_code(import_extra("simbench"), code)
+    except ImportError as error:
+        return str(error)
+
+
+def _unknown_code(simbench: Any, code: str) -> str | None:
+    codes = simbench.collect_all_simbench_codes()
+    if code in codes:
+        return None
+    return f"SimBench code {code!r} does not exist; there are {len(codes)}, such as {', '.join(codes[:3])}"
+
+
 def simbench_grid(code: str) -> SimBenchYear:
     """Load a SimBench grid by its code, such as ``1-LV-semiurb4--0-sw``.
 
@@ -102,11 +117,9 @@ def simbench_grid(code: str) -> SimBenchYear:
         If the code does not exist or the net cannot be converted.
     """
     simbench = import_extra("simbench")
-    codes = simbench.collect_all_simbench_codes()
-    if code not in codes:
-        raise ValueError(
-            f"SimBench code {code!r} does not exist; there are {len(codes)}, such as {', '.join(codes[:3])}"
-        )
+    fault = _unknown_code(simbench, code)
+    if fault is not None:
+        raise ValueError(fault)
     net = simbench.get_simbench_net(code)
     imported = from_pandapower(net, code)
     return _with_profiles(net, imported)

@@ -14,7 +14,7 @@ import numpy as np
 from experiments.scenario.checks import sections_of
 from experiments.scenario.faults import Fault, InputError, nearest
 from experiments.scenario.scenario import Scenario
-from experiments.scenario.sections import ScenarioFile
+from experiments.scenario.sections import SIMBENCH, ScenarioFile, is_simbench
 from experiments.scenario.series import read_series
 from markets.calendar import Horizon
 
@@ -80,7 +80,7 @@ def from_raw(
     series, wrong = _series_of(sections, path) if known_series is None else (known_series, [])
     faults += wrong
     if "grid" in sections and sections["grid"].file is not None:
-        faults += [Fault(file, "grid.file", text) for text in grid_file_faults(path.parent / sections["grid"].file)]
+        faults += [Fault(file, "grid.file", text) for text in grid_faults(sections["grid"].file, path.parent)]
     if faults:
         raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
     checked = ScenarioFile.model_construct(**sections)
@@ -103,6 +103,16 @@ def _series_of(sections: Mapping[str, Any], path: Path) -> tuple[dict[str, np.nd
     return found, faults
 
 
+def grid_faults(source: str, folder: Path) -> tuple[str, ...]:
+    """What is wrong with a grid source, a line each: a file in a folder, or a SimBench code."""
+    if not is_simbench(source):
+        return grid_file_faults(folder / source)
+    from grid.importers import code_fault
+
+    fault = code_fault(source.removeprefix(SIMBENCH))
+    return () if fault is None else (fault,)
+
+
 def grid_file_faults(path: Path) -> tuple[str, ...]:
     """What is wrong with a grid file, a line each: missing, unreadable, not connected, impossible values."""
     if not path.is_file():
@@ -117,7 +127,7 @@ def _grid_faults_once(path: Path, changed_ns: int) -> tuple[str, ...]:
 
     try:
         read_grid(path)
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         found = lines[1:] if len(lines) > 1 and lines[0].endswith(":") else lines
         return tuple(line if path.name in line else f"{path.name}: {line}" for line in found)
