@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from agents.messages import MESSAGES
 from agents.settings import DEFAULT_PARTIES, SEGMENTS
 from experiments.scenario.faults import Fault, nearest
+from experiments.scenario.information import information_faults
 from experiments.scenario.sections import (
     FleetSection,
     GridSection,
@@ -98,6 +99,7 @@ def _cross_faults(sections: Mapping[str, Any], file: str) -> list[Fault]:
         faults += _link_faults(sections["links"], file)
     if "output" in sections:
         faults += _output_faults(sections["output"], file)
+    faults += information_faults(sections, file)
     return faults
 
 

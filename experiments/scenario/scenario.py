@@ -23,6 +23,7 @@ from agents.settings import (
     SystemSettings,
     TenantSettings,
 )
+from experiments.scenario.information import information_settings
 from experiments.scenario.sections import FleetSection, ScenarioFile, is_simbench
 from markets.calendar import Horizon
 from markets.levers import Regulation
@@ -136,6 +137,7 @@ class Scenario:
             parties=self._parties(),
             series=dict(self.series),
             cut_links=tuple((pair[0], pair[1]) for pair in self.sections.links.cut),
+            **information_settings(self.sections),
         )
 
     def _fleet(self) -> FleetSettings:

@@ -187,12 +187,115 @@ class OutputSection(Section):
     tables: list[str] = Field(default=[], description="result tables to keep; empty keeps all")
 
 
+class FailureSection(Section):
+    """One failure of links."""
+
+    kind: Literal["station", "cpo", "aggregator", "emsp", "vehicle_maker", "mobile_network"] = Field(
+        description="what is down"
+    )
+    first_h: float = Field(default=17.0, description="hours after the start of the run", ge=0, le=8784)
+    hours: float = Field(default=3.0, description="how long", gt=0, le=8784)
+    share: float = Field(default=1.0, description="share of the charging points concerned", ge=0, le=1)
+
+
+class QualitySection(Section):
+    """How one protocol behaves, where it is worse than usual."""
+
+    protocol: str = Field(description="a protocol as messages name it, for example OCPP")
+    delay_s: float = Field(default=0.0, description="least delay; 0 keeps the usual one", ge=0, le=604800)
+    jitter_s: float = Field(default=0.0, description="mean of the delay that chance adds", ge=0, le=604800)
+    loss_share: float = Field(default=0.0, description="share lost for good", ge=0, le=1)
+    twice_share: float = Field(default=0.0, description="share that arrives twice", ge=0, le=1)
+    is_fifo: bool = Field(default=True, description="messages of a kind do not overtake each other")
+
+
 class LinksSection(Section):
     """Message links of the run."""
 
     cut: list[list[str]] = Field(
         default=[], description="pairs [sender role, receiver role] whose link delivers nothing"
     )
+    failures: list[FailureSection] = Field(default=[], description="failures in time windows")
+    quality: list[QualitySection] = Field(default=[], description="protocols that are slow or lose messages")
+
+
+class ItemSection(Section):
+    """What is wrong with one data item on its way to one role."""
+
+    item: str = Field(description="data item of report table 7.1, for example state_of_charge")
+    receiver: str = Field(default="", description="role that gets it badly; empty = all")
+    is_off: bool = Field(default=False, description="it does not come at all")
+    missing_share: float = Field(default=0.0, description="share of which it does not come", ge=0, le=1)
+    noise_share: float = Field(default=0.0, description="standard error, share of its value", ge=0, le=5)
+    delay_min: float = Field(default=0.0, description="how much later it comes", ge=0, le=10080)
+
+
+class DataSection(Section):
+    """Data items that come badly, and meters that are wrong."""
+
+    items: list[ItemSection] = Field(default=[], description="items that are off, missing, noisy or late")
+    car_meter_error_share: float = Field(default=0.0, description="standard error of the cars' meters", ge=0, le=0.5)
+    faulty_meter_share: float = Field(default=0.0, description="share of stations with a wrong meter", ge=0, le=1)
+    faulty_meter_factor: float = Field(default=1.3, description="what a wrong meter shows of a kWh", ge=0, le=10)
+
+
+class ConsentSection(Section):
+    """What drivers agree to; the default is the lever is_consent_default."""
+
+    object_share: float = Field(default=0.0, description="share who object where sharing is the default", ge=0, le=1)
+    agree_share: float = Field(default=0.4, description="share who agree where not sharing is the default", ge=0, le=1)
+    never: list[str] = Field(default=[], description="purposes that nobody agrees to")
+    withdraw_share: float = Field(default=0.0, description="share who withdraw everything", ge=0, le=1)
+    withdraw_h: float = Field(default=12.0, description="when, hours after the start", ge=0, le=8784)
+    keep_days: float = Field(
+        default=0.0, description="days that data of a finished session may be kept; 0 = no limit", ge=0, le=3650
+    )
+
+
+class AttackSection(Section):
+    """One attack."""
+
+    kind: Literal[
+        "forged_absolute_signal",
+        "compromised_aggregator",
+        "compromised_cpo",
+        "replay",
+        "price_manipulation",
+        "sensor_falsification",
+        "plug_and_charge_failure",
+    ] = Field(description="who lies to whom")
+    first_h: float = Field(default=18.0, description="hours after the start of the run", ge=0, le=8784)
+    hours: float = Field(default=1.0, description="how long", gt=0, le=8784)
+    share: float = Field(default=1.0, description="share of the points in the attacker's hands", ge=0, le=1)
+
+
+class ExpirySection(Section):
+    """Certificates that expire during the run."""
+
+    role: str = Field(description="role whose certificates expire")
+    at_h: float = Field(default=12.0, description="hours after the start of the run", ge=0, le=8784)
+
+
+class SecuritySection(Section):
+    """Certificates, countermeasures and attacks."""
+
+    attacks: list[AttackSection] = Field(default=[], description="who attacks when")
+    is_verified: bool = Field(default=True, description="certificates, signatures and order are checked")
+    is_plausibility_checked: bool = Field(
+        default=False, description="aggregator, CPO and stations refuse what is signed but cannot be"
+    )
+    rate_limit_share: float = Field(
+        default=0.0, description="most that a station's limit changes per period, share of rating; 0 = any", ge=0, le=2
+    )
+    random_delay_min: float = Field(
+        default=0.0, description="stations follow after a random delay up to this", ge=0, le=15
+    )
+    expired: list[ExpirySection] = Field(default=[], description="certificates that expire")
+    second_root_share: float = Field(
+        default=0.0, description="share of cars and stations under the second root authority", ge=0, le=1
+    )
+    is_root_cross_trusted: bool = Field(default=False, description="the two root authorities trust each other")
+    card_share: float = Field(default=0.5, description="drivers with a card beside plug and charge", ge=0, le=1)
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -202,6 +305,9 @@ SECTIONS: dict[str, type[Section]] = {
     "system": SystemSection,
     "series": AllSeriesSection,
     "links": LinksSection,
+    "data": DataSection,
+    "consent": ConsentSection,
+    "security": SecuritySection,
     "output": OutputSection,
 }
 
@@ -216,6 +322,9 @@ class ScenarioFile(Section):
     system: SystemSection = SystemSection()
     series: AllSeriesSection = AllSeriesSection()
     links: LinksSection = LinksSection()
+    data: DataSection = DataSection()
+    consent: ConsentSection = ConsentSection()
+    security: SecuritySection = SecuritySection()
     tenant: list[TenantSection] = []
     party: list[PartySection] = []
     output: OutputSection = OutputSection()
