@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import hil, listings, pages, reports, runs, sweeps
+from experiments.cli import claims, hil, listings, pages, reports, runs, sweeps
 
 app = typer.Typer(
     name="flexpolder",
@@ -51,6 +51,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     sweeps.plan,
     sweeps.resume,
     sweeps.query,
+    claims.claims,
     pages.docs,
 )
 for command in _COMMANDS:

@@ -31,7 +31,8 @@ BackendOption = Annotated[
 ]
 
 
-def _workers(wanted: int) -> int:
+def worker_count(wanted: int) -> int:
+    """Processes to use: as wanted, else one per processor of this process."""
     if wanted:
         return wanted
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
@@ -65,7 +66,7 @@ def sweep(
         plan = read_sweep(file)
         place = out_dir or Path("results") / plan.file.sweep.name
         with progress_bar(f"sweep {plan.file.sweep.name}", quiet=quiet or json_output) as tick, _resumable(place):
-            result = start(plan, place, Conduct(_workers(workers), address, backend, tick=tick))
+            result = start(plan, place, Conduct(worker_count(workers), address, backend, tick=tick))
         page = None if no_report else write_page(result.out)
         _show(result, page, json_output=json_output, quiet=quiet)
 
@@ -89,7 +90,7 @@ def resume(
 
         _check_backend(backend)
         with progress_bar(f"sweep {folder.name}", quiet=quiet or json_output) as tick, _resumable(folder):
-            conduct = drive.Conduct(_workers(workers), address, backend, tick=tick)
+            conduct = drive.Conduct(worker_count(workers), address, backend, tick=tick)
             result = drive.resume(folder, conduct, allow_changed_source=allow_changed_source, retry_failed=retry_failed)
         page = None if no_report else write_page(result.out)
         _show(result, page, json_output=json_output, quiet=quiet)
@@ -183,7 +184,7 @@ def plan(
         from experiments.sweep.estimate import estimate, free_disk_mb
         from experiments.sweep.plan import read_sweep
 
-        found = estimate(read_sweep(file), Conduct(_workers(workers), address))
+        found = estimate(read_sweep(file), Conduct(worker_count(workers), address))
         free_mb = free_disk_mb(out_dir)
     if json_output:
         show_json(asdict(found) | {"free_disk_mb": free_mb})
