@@ -14,14 +14,21 @@ EFFICIENCY = 0.88
 """Charging efficiency that the aggregator assumes of a car it knows nothing about (calibration, physics)."""
 UNKNOWN_NEED_KWH = 30.0
 """Energy that a car is kept ready for when nobody says what it needs: dear, because data is missing (report 7.1)."""
-SAFE_STAY_SHARE = 0.45
+SAFE_STAY_SHARE = 0.4
 """Share of the mean stay after which a car is ready when its driver states nothing: most stay longer."""
+FIRST_KWH = 8.0
+"""What a car gets at once when its driver states no departure: enough for a short stay between two trips."""
 TYPICAL_STAY_H = {"depot": 5.0, "shared": 1.0, "dc": 0.3}
 """Stay assumed where no mean by arrival hour is published."""
-READY_BEFORE_MIN = 45.0
-"""A car is ready this long before its stated departure: drivers leave early as often as late."""
+READY_BEFORE_MIN = 90.0
+"""A car is ready this long before its stated departure (twice the spread of statements): drivers leave early as often
+as late."""
+STATED_STAY_SHARE = 0.45
+"""Of a short stay this share counts at least."""
 NEED_MARGIN = 1.08
-"""Energy planned on top of the believed need: chargers lose more at low current."""
+"""Energy planned on top of what the battery needs: chargers lose more at low current."""
+STATED_MARGIN = 1.3
+"""The same on top of what a driver stated: statements are as often too low as too high (spread a quarter)."""
 RESERVE_SHARE = 0.3
 """Charge below which a car does not deliver."""
 
@@ -87,17 +94,22 @@ class Beliefs:
         hour = np.floor_divide(self.arrival_min[rows], 60.0).astype(np.int64) % 24
         stay_min = 60.0 * SAFE_STAY_H[segment, hour]
         arrival, told = self.arrival_min[rows], self.departure_min[rows]
-        ready = np.maximum(told - READY_BEFORE_MIN, arrival + 0.5 * (told - arrival))
+        ready = np.maximum(told - READY_BEFORE_MIN, arrival + STATED_STAY_SHARE * (told - arrival))
         return np.where(np.isnan(told), arrival + stay_min, ready)
 
     def need_of(self, rows: np.ndarray) -> np.ndarray:
         """Energy believed to be still needed in the battery, kWh: by the battery, else as stated, else unknown."""
         received = self.metered_kwh[rows] * self.efficiency_of(rows)
         by_battery = self.desired_kwh[rows] - self.soc_kwh[rows] - received
-        stated = self.stated_kwh[rows] - received
-        need = np.where(np.isnan(by_battery), stated, by_battery)
-        need = NEED_MARGIN * np.where(np.isnan(need), UNKNOWN_NEED_KWH - received, need)
+        asked = self.stated_kwh[rows] * self.efficiency_of(rows)
+        need = np.where(np.isnan(by_battery), STATED_MARGIN * asked - received, NEED_MARGIN * by_battery)
+        need = np.where(np.isnan(need), NEED_MARGIN * (UNKNOWN_NEED_KWH - received), need)
         return np.clip(need, 0.0, np.where(np.isnan(self.capacity_kwh[rows]), 100.0, self.capacity_kwh[rows]))
+
+    def urgent_of(self, rows: np.ndarray) -> np.ndarray:
+        """Part of the need that comes at once, kWh in the battery: nobody said when the car leaves."""
+        received = self.metered_kwh[rows] * self.efficiency_of(rows)
+        return np.where(np.isnan(self.departure_min[rows]), np.maximum(FIRST_KWH - received, 0.0), 0.0)
 
 
 def view_of(
@@ -137,5 +149,6 @@ def view_of(
         departure_period=last,
         last_share=periods - (last - 1.0),
         must_charge=b.charge_now[rows],
+        urgent_kwh=np.minimum(b.urgent_of(rows), need),
         site=points.site[cp],
     )

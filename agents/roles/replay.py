@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.tables import ChargingPoints
 from agents.fleet.view import SessionView, Signal
-from agents.roles.beliefs import EFFICIENCY, Beliefs
+from agents.roles.beliefs import EFFICIENCY, FIRST_KWH, Beliefs
 
 DAY = 96
 """Periods of an ordinary day."""
@@ -127,5 +127,6 @@ def _view(b: Beliefs, points: ChargingPoints, rows: np.ndarray, arrival: np.ndar
         arrival_period=arrival,
         departure_period=arrival + stay.astype(np.int64),
         must_charge=b.charge_now[rows],
+        urgent_kwh=np.where(np.isnan(b.departure_min[rows]), np.minimum(FIRST_KWH, need), 0.0),
         site=points.site[b.cp_row[rows]],
     )
