@@ -1,12 +1,14 @@
 """Which functions of the roles have code and a test, read from the source text.
 
-A function has code when its ID stands as a text in the code of the agents, markets or grid (roles name the functions
-they carry out), and a test when a test is marked ``@pytest.mark.function("ID")``.
+A function has code when its ID stands as a text in the code of the agents, markets or grid (messages name the functions
+that sending them carries out) or, in brackets, in the docstring of the method that does it: ``(CPO-1 to CPO-4)``. It
+has a test when a test is marked ``@pytest.mark.function("ID")``.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from experiments.provenance import ROOT
 
 CODE_FOLDERS = ("agents", "markets", "grid")
+_ID = r"\b(?:MR-[A-Z]+|[A-Z]+-\d+)\b"
 DECLARED_IN = "agents/roles/functions.py"
 
 
@@ -42,13 +45,14 @@ def function_rows(*, with_coverage: bool = False, root: Path = ROOT) -> list[dic
 
 
 def code_places(ids: set[str], root: Path) -> dict[str, list[str]]:
-    """Files of the code in which each ID stands as a text, docstrings apart."""
+    """Files of the code in which each ID stands as a text, or in brackets in the docstring of a method."""
     found: dict[str, list[str]] = {}
     for path in _sources(root, CODE_FOLDERS):
         name = path.relative_to(root).as_posix()
         if name == DECLARED_IN:
             continue
-        for text in sorted(set(_texts(ast.parse(path.read_text(encoding="utf-8")))) & ids):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for text in sorted({*_texts(tree), *_carried_out(tree)} & ids):
             found.setdefault(text, []).append(name)
     return found
 
@@ -73,6 +77,17 @@ def _texts(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
             yield node.value
+
+
+def _carried_out(tree: ast.Module) -> Iterator[str]:
+    """IDs in brackets in docstrings of functions and methods; ``X-1 to X-4`` names all four."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for inside in re.findall(r"\(([^()]*)\)", ast.get_docstring(node) or ""):
+                yield from re.findall(_ID, inside)
+                for role, first, other, last in re.findall(r"([A-Z]+)-(\d+) to ([A-Z]+)-(\d+)", inside):
+                    if role == other:
+                        yield from (f"{role}-{k}" for k in range(int(first), int(last) + 1))
 
 
 def _marked(tree: ast.Module) -> Iterator[str]:

@@ -173,7 +173,7 @@ AGGREGATION_MODELS: dict[str, Callable[[Activation], AggregationOutcome]] = {
 
 
 def settle(model: str, activation: Activation) -> AggregationOutcome:
-    """Cash flows and corrections of an aggregation model by its name.
+    """Cash flows and corrections of an aggregation model by its name (MR-AGG).
 
     Raises
     ------

@@ -5,18 +5,22 @@ A world is a few streets for a winter day: two to four seconds. Tests share runs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from agents.messages import Message
 from agents.model import Flexpolder
 from agents.outcome import collect
+from agents.role import Role
 from agents.settings import FleetSettings, GridSettings, SegmentSettings, Settings
 from markets.levers import Regulation
 
+Meddle = Callable[[Message, int], Message | None]
 SMART = "price_optimal_v2x"
 WINTER_DAY = date(2026, 1, 20)
 
@@ -31,6 +35,7 @@ def world(
     strategy: str = SMART,
     homes: int = 40,
     v2x_share: float = 0.25,
+    opt_out_share: float = 0.05,
     first_day: date = WINTER_DAY,
     days: int = 1,
     seed: int = 1,
@@ -54,7 +59,7 @@ def world(
         seed=seed,
         representation=representation,
         regulation=replace(Regulation(), **levers),
-        fleet=FleetSettings(segments, v2x_share=v2x_share),
+        fleet=FleetSettings(segments, v2x_share=v2x_share, opt_out_share=opt_out_share),
         grid=GridSettings(homes=homes, lv_areas=1, fidelity=fidelity),
         cut_links=cut,
     )
@@ -66,6 +71,18 @@ class Played:
 
     model: Flexpolder
     tables: Mapping[str, Mapping[str, np.ndarray]]
+
+    @property
+    def ev_kw(self) -> np.ndarray:
+        """Charging by segment, float[n_segments, n_periods]."""
+        load = self.load()
+        return np.stack([load[name] for name in self.settings.fleet.segments])
+
+    @property
+    def uncontrolled_kw(self) -> np.ndarray:
+        """The same with nobody steering."""
+        load = self.load("uncontrolled_kw")
+        return np.stack([load[name] for name in self.settings.fleet.segments])
 
     @property
     def settings(self) -> Settings:
@@ -88,7 +105,30 @@ class Played:
         return {k: (v[row[0]] if len(row) else 0) for k, v in table.items()}
 
 
-def play(settings: Settings, watch: Callable[[Flexpolder], None] | None = None) -> Played:
+@contextmanager
+def meddling(change: Meddle | None) -> Iterator[None]:
+    """Pass everything that roles send through a function first."""
+    honest = Role.send
+
+    def send(self: Role, message: Message) -> None:
+        changed = message if change is None else change(message, self.model.period)
+        if changed is not None:
+            honest(self, changed)
+
+    Role.send = send  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Role.send = honest  # type: ignore[method-assign]
+
+
+def play(
+    settings: Settings,
+    watch: Callable[[Flexpolder], None] | None = None,
+    *,
+    meddle: Meddle | None = None,
+    prepare: Callable[[Flexpolder], None] | None = None,
+) -> Played:
     """Run a world to its end.
 
     Parameters
@@ -97,8 +137,19 @@ def play(settings: Settings, watch: Callable[[Flexpolder], None] | None = None) 
         The world.
     watch : callable, optional
         Shown the model after every period.
+    meddle : callable, optional
+        Sees every message that a role sends, and the period; what it returns is sent instead, None is not sent.
+    prepare : callable, optional
+        May change the model before it runs.
     """
     model = Flexpolder(settings)
+    if prepare is not None:
+        prepare(model)
+    with meddling(meddle):
+        return _play(model, watch)
+
+
+def _play(model: Flexpolder, watch: Callable[[Flexpolder], None] | None) -> Played:
     try:
         model.run(None if watch is None else lambda done, total: watch(model))
         tables = collect(model).tables

@@ -12,25 +12,18 @@ import pytest
 from agents.fleet.tables import SEGMENTS
 from agents.messages import MESSAGES, SmartChargingSignal
 from agents.model import Flexpolder
-from agents.role import Role
 from tests.model_worlds import Played, play, until, world
 
-TALKATIVE = {"iso15118_share": 0.3, "oem_api_share": 1.0, "emsp_app_share": 1.0, "min_bid_mw": 0.1}
+TALKATIVE: dict[str, Any] = {"iso15118_share": 0.3, "oem_api_share": 1.0, "emsp_app_share": 1.0, "min_bid_mw": 0.1}
 """A world in which everybody says something and the pool is in every market."""
-TIGHT = {"absolute_signal_threshold_share": 0.15, "congestion_tool": "none"}
-CALLS = {"days": 2, "congestion_tool": "capacity_call", "congestion_threshold_share": 0.05}
+TIGHT: dict[str, Any] = {"absolute_signal_threshold_share": 0.15, "congestion_tool": "none"}
+CALLS: dict[str, Any] = {"days": 2, "congestion_tool": "capacity_call", "congestion_threshold_share": 0.05}
 EVERY_LINK = tuple(sorted({(kind.sender, kind.receiver) for kind in MESSAGES.values()}))
 
 
 @cache
 def run(*cut: tuple[str, str], **changes: Any) -> Played:
     return play(world(cut=cut, **(TALKATIVE | changes)))
-
-
-def ev_load(found: Played, column: str = "power_kw") -> np.ndarray:
-    """Charging by segment, float[n_segments, n_periods]."""
-    load = found.load(column)
-    return np.stack([load[name] for name in found.settings.fleet.segments])
 
 
 def lost(found: Played) -> set[str]:
@@ -66,8 +59,8 @@ def test_without_the_cpos_word_the_pool_is_not_steered():
     blind = run(("cpo", "aggregator"))
     assert not blind.model.cast.aggregator.believed.is_here.any()
     assert not blind.model.cast.aggregator.plan_kw.any()
-    np.testing.assert_allclose(ev_load(blind), ev_load(blind, "uncontrolled_kw"), atol=0.01)
-    assert not np.allclose(ev_load(run()), ev_load(run(), "uncontrolled_kw"))
+    np.testing.assert_allclose(blind.ev_kw, blind.uncontrolled_kw, atol=0.01)
+    assert not np.allclose(run().ev_kw, run().uncontrolled_kw)
 
 
 def test_without_the_suppliers_word_plans_follow_no_price():
@@ -101,19 +94,19 @@ def test_a_direct_signal_that_does_not_arrive_is_no_signal():
         run(**TIGHT, absolute_signal_path="none"),
     )
     assert direct.message("AbsoluteSignalDirect")["count"] > 0
-    np.testing.assert_array_equal(ev_load(cut), ev_load(never))
-    assert not np.array_equal(ev_load(direct), ev_load(never))
+    np.testing.assert_array_equal(cut.ev_kw, never.ev_kw)
+    assert not np.array_equal(direct.ev_kw, never.ev_kw)
 
 
 def test_makers_that_are_not_heard_are_makers_that_share_nothing():
     cut, silent = run(("vehicle_maker", "aggregator")), run(oem_api_share=0.0)
-    np.testing.assert_array_equal(ev_load(cut), ev_load(silent))
-    assert not np.array_equal(ev_load(run()), ev_load(silent))
+    np.testing.assert_array_equal(cut.ev_kw, silent.ev_kw)
+    assert not np.array_equal(run().ev_kw, silent.ev_kw)
 
 
 def test_with_every_link_cut_everybody_charges_as_if_nobody_steered():
     alone = run(*EVERY_LINK)
-    np.testing.assert_allclose(ev_load(alone), ev_load(alone, "uncontrolled_kw"), atol=0.01)
+    np.testing.assert_allclose(alone.ev_kw, alone.uncontrolled_kw, atol=0.01)
     assert len(alone.tables["periods"]["period"]) == 96
 
 
@@ -133,29 +126,26 @@ def forged(message: Any) -> Any:
     return replace(message, **changed)
 
 
-def planted(monkeypatch: pytest.MonkeyPatch, links: tuple[tuple[str, str], ...], cut: bool) -> Played:
+def planted(links: tuple[tuple[str, str], ...], cut: bool) -> Played:
     """A run in which everything that some links are given to carry is wrong."""
-    honest = Role.send
 
-    def send(self: Role, message: Any) -> Any:
-        is_chosen = (message.sender, message.receiver) in links
-        return honest(self, forged(message) if is_chosen else message)
+    def plant(message: Any, period: int) -> Any:
+        return forged(message) if (message.sender, message.receiver) in links else message
 
-    monkeypatch.setattr(Role, "send", send)
-    return play(world(cut=links if cut else (), **TALKATIVE))
+    return play(world(cut=links if cut else (), **TALKATIVE), meddle=plant)
 
 
-def test_what_a_cut_link_was_given_changes_nothing(monkeypatch):
-    clean, wrong = run(*PLANTED), planted(monkeypatch, PLANTED, cut=True)
+def test_what_a_cut_link_was_given_changes_nothing():
+    clean, wrong = run(*PLANTED), planted(PLANTED, cut=True)
     for name in clean.tables:
         for column, values in clean.tables[name].items():
             np.testing.assert_array_equal(wrong.tables[name][column], values, err_msg=f"{name}.{column}")
 
 
 @pytest.mark.parametrize("link", PLANTED[:3], ids="-".join)
-def test_what_a_whole_link_was_given_does_change_decisions(monkeypatch, link):
+def test_what_a_whole_link_was_given_does_change_decisions(link):
     """Otherwise the test above would pass on words that nobody listens to."""
-    wrong = planted(monkeypatch, (link,), cut=False)
+    wrong = planted((link,), cut=False)
     is_same = [np.array_equal(wrong.load()[name], power) for name, power in run().load().items()]
     assert not all(is_same) or not np.array_equal(wrong.tables["activations"]["energy_mwh"],
                                                   run().tables["activations"]["energy_mwh"])  # fmt: skip

@@ -126,7 +126,7 @@ class BSP(Role):
     # --- energy ------------------------------------------------------------------------------------------------------
 
     def energy_bids(self, period: int) -> EnergyBids | None:
-        """Bid what is left after FCR in whole steps, up and down."""
+        """Bid what is left after FCR in whole steps, up and down, within what is prequalified (MR-BSP)."""
         room = np.array([self.up_mw[period], self.down_mw[period]]) - self.fcr_mw[period]
         mw = np.floor(np.clip(room, 0.0, self.prequalified_mw) / self.step_mw + 1e-9) * self.step_mw
         keep = mw > 0.0
