@@ -172,7 +172,8 @@ def test_tls_with_a_password(tmp_path):
         async with central(given) as system, virtual(system, ca=authority.file, password=password) as car:
             await until(lambda: car.transaction not in (None, "0"))
             old = ssl.create_default_context(cafile=str(authority.file))
-            old.maximum_version = ssl.TLSVersion.TLSv1_1
+            with pytest.warns(DeprecationWarning):
+                old.maximum_version = ssl.TLSVersion.TLSv1_1
             with pytest.raises((ssl.SSLError, OSError)):
                 await status_of(f"wss://localhost:{system.port}/S1", basic("S1", password), old)
 

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from agents.hardware.keep import Leases, read_known, write_known
 from agents.hardware.link import Counters, Link, LinkSettings, pause
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
-from agents.hardware.point import PhysicalPoint
+from agents.hardware.point import Known, PhysicalPoint
 from agents.hardware.recorder import Recorder
 from agents.hardware.schema import warm_up
 from agents.hardware.server import Door
@@ -98,7 +99,8 @@ class CentralSystem:
         self._is_dead = False
         self._tasks: list[asyncio.Task[None]] = []
         self._drivers: dict[str, SunSpecDriver] = {}
-        self._dirty: set[str] = set()
+        self._kept: dict[str, Known] = {}
+        self._writer = ThreadPoolExecutor(1, "hardware-state")
         self._told_counts: dict[str, Counters] = {}
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -149,7 +151,8 @@ class CentralSystem:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._door.close()
-        self._keep()
+        self.keep()
+        self._writer.shutdown(wait=True)
         self._own("", "stop", reason=reason)
         if self._recorder is not None:
             self._recorder.close()
@@ -179,8 +182,9 @@ class CentralSystem:
             silent_s = self.clock.mono_s() - self._heard_mono_s
             if silent_s > self.settings.watchdog_s and not self._is_dead:
                 self.simulation_died(f"silent for {silent_s:.1f} s")
-            if self._dirty:
-                self._keep()
+            if self._recorder is not None:
+                self._recorder.flush()
+            self.keep()
             for name, point in self.points.items():
                 self._tell_counts(name, point)
 
@@ -193,10 +197,22 @@ class CentralSystem:
                 point.note(kind.removesuffix("_s"), f"{more:.4g} more")
                 setattr(told, kind, getattr(counted, kind))
 
-    def _keep(self) -> None:
-        for name, point in self.points.items():
-            write_known(self.settings.state_folder, name, point.known())
-        self._dirty.clear()
+    def keep(self) -> None:
+        """Keep what must outlive us, beside the loop: files never hold a set-point up."""
+        known = self._changed()
+        if known:
+            self._writer.submit(self._write, known)
+
+    def _changed(self) -> dict[str, Known]:
+        """What is known of each station, where it differs from what was kept last."""
+        now = {name: point.known() for name, point in self.points.items()}
+        changed = {name: known for name, known in now.items() if self._kept.get(name) != known}
+        self._kept |= changed
+        return changed
+
+    def _write(self, known: dict[str, Known]) -> None:
+        for name, one in known.items():
+            write_known(self.settings.state_folder, name, one)
 
     # --- what the run asks ------------------------------------------------------------------------------------------
 
@@ -255,7 +271,6 @@ class CentralSystem:
     def settle(self, station: str, start_utc_s: float, end_utc_s: float) -> dict[str, Any]:
         """Book a period of one point and give its reading."""
         self._own(station, "settle", start=start_utc_s, end=end_utc_s)
-        self._dirty.add(station)
         return settle(self.points[station], start_utc_s, end_utc_s)
 
     def link_of(self, station: str) -> Link | None:
@@ -269,6 +284,14 @@ class CentralSystem:
             return self._drivers[station].steering
         connection = self._connections.get(station)
         return connection.steering if connection else None
+
+    def round_trips(self) -> list[float]:
+        """Round trips of calls since the last question, s."""
+        found: list[float] = []
+        for counters in self.counters.values():
+            found += counters.round_trip_s
+            counters.round_trip_s.clear()
+        return found
 
     @property
     def turned_away(self) -> dict[str, int]:

@@ -125,9 +125,9 @@ class Check:
             ("configure", "takes a meter interval"),
         ):
             answer = next((v for k, v in found.items() if k.startswith(f"{kind}:")), "")
-            is_soft = kind in ("probe", "configure", "station_max")
-            is_good = answer in ("Accepted", "RebootRequired", "NotSupported" if is_soft else "Accepted")
-            self._find(name, is_good if answer else None, answer)
+            is_luxury = kind != "default" and answer in ("NotImplemented", "NotSupported", "UnknownKey")
+            is_good = answer in ("Accepted", "RebootRequired")
+            self._find(name, is_good if answer else None, answer, note=is_luxury)
         said = "; ".join(
             f"{k[5:]} {v}" for k, v in found.items() if (k.startswith("said:") and "tack" in k) or "Rate" in k
         )

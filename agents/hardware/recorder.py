@@ -69,33 +69,37 @@ class Recorder:
         recover(folder)
         self._clock, self._salt, self._seq = clock, secrets.token_bytes(16), 0
         self.path = folder / f"messages-{int(clock.utc_s() * 1000)}.jsonl"
-        self._journal: IO[str] | None = self.path.open("w", buffering=1)
+        self._journal: IO[str] | None = self.path.open("w")
+        self._waiting: list[tuple[Any, ...]] = []
 
     def frame(self, station: str, direction: str, frame: wire.Frame, size: int) -> None:
-        """Note one frame of the wire."""
-        payload = wire.redact(frame.payload, self._salt) if isinstance(frame.payload, dict) else {}
-        self._write(station, direction, frame.kind, frame.message_id, frame.action, payload, frame.error_code, size)
+        """Note one frame of the wire; it is written at the next :meth:`flush`, so that no set-point waits for it."""
+        payload = frame.payload if isinstance(frame.payload, dict) else {}
+        head = (station, direction, frame.kind, frame.message_id, frame.action)
+        self._waiting.append((self._clock.utc_s(), self._clock.mono_s(), *head, payload, frame.error_code, size))
 
     def own(self, station: str, action: str, **details: Any) -> None:
         """Note what we did or what happened to us."""
-        self._write(station, "own", 0, "", action, details, "", 0)
+        head = (station, "own", 0, "", action)
+        self._waiting.append((self._clock.utc_s(), self._clock.mono_s(), *head, details, "", 0))
 
-    def _write(
-        self, station: str, direction: str, kind: int, message_id: str, action: str, payload: Any, error: str, size: int
-    ) -> None:
+    def flush(self) -> None:
+        """Write what waits; identities are hashed and secrets left out here."""
         if self._journal is None:
             return
-        self._seq += 1
-        row = (
-            self._seq, self._clock.utc_s(), self._clock.mono_s(), station, direction, kind, message_id, action,
-            json.dumps(payload), error, size,
-        )  # fmt: skip
-        self._journal.write(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n")
+        waiting, self._waiting = self._waiting, []
+        for utc_s, mono_s, station, direction, kind, message_id, action, payload, error, size in waiting:
+            self._seq += 1
+            text = json.dumps(wire.redact(payload, self._salt) if kind else payload)
+            row = (self._seq, utc_s, mono_s, station, direction, kind, message_id, action, text, error, size)
+            self._journal.write(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n")
+        self._journal.flush()
 
     def close(self) -> Path | None:
         """End the journal and write it as Parquet; None if it was closed before."""
         if self._journal is None:
             return None
+        self.flush()
         self._journal.close()
         self._journal = None
         return to_parquet(self.path)

@@ -74,10 +74,12 @@ class LateEnergy:
 
 @dataclass
 class Timing:
-    """Measured pace: how late steps ended and reads came, s."""
+    """Measured pace, s: how late steps ended, how long reading took, set-point to socket, round trip of calls."""
 
     late_steps_s: list[float] = field(default_factory=list)
     read_s: list[float] = field(default_factory=list)
+    set_point_s: list[float] = field(default_factory=list)
+    round_trip_s: list[float] = field(default_factory=list)
     late_reads: int = 0
 
 
@@ -257,6 +259,8 @@ class HardwarePort:
         kind = message["kind"]
         self.events.extend((n, t, k, x) for n, t, k, x in message.get("events", ()))
         self.figures = message.get("figures", self.figures)
+        self.timing.set_point_s += self.figures.pop("latency_s", ())
+        self.timing.round_trip_s += self.figures.pop("round_trip_s", ())
         if kind != "snapshot":
             self._messages[kind] = message
             return

@@ -170,8 +170,8 @@ def _write(folder: Path, rows: list[pl.DataFrame], port: HardwarePort) -> DemoRe
     periods.write_parquet(folder / "periods.parquet")
     events = pl.DataFrame(port.events, schema=["station", "utc_s", "kind", "text"], orient="row")
     events.write_parquet(folder / "events.parquet")
-    latency_ms = [1000.0 * s for s in port.figures.get("latency_s", ())]
-    trips_ms = [1000.0 * s for s in port.figures.get("round_trip_s", ())]
+    latency_ms = [1000.0 * s for s in port.timing.set_point_s]
+    trips_ms = [1000.0 * s for s in port.timing.round_trip_s]
     figures = {
         "set_point_to_socket_max_ms": max(latency_ms, default=float("nan")),
         "round_trip_median_ms": float(np.median(trips_ms)) if trips_ms else float("nan"),
