@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= results/demo
 
-.PHONY: demo test check lint types imports bench lock docs clean
+.PHONY: demo test golden check lint types imports bench lock docs clean
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,8 +17,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: $(VENV)/.installed  ## the main job: simulate the default Dutch week and write its report
 	$(BIN)/flexpolder run default --out $(OUT) --overwrite
 
-test: $(VENV)/.installed  ## every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed  ## every test, one file at a time on every core: tests of a file share their runs
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+golden: $(VENV)/.installed  ## write the golden figures anew: only for a change of behaviour that is meant
+	FLEXPOLDER_GOLDEN=write $(BIN)/python -m pytest tests/test_golden_run.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
