@@ -1,0 +1,374 @@
+"""Who knows what, in whole runs of a few streets: paths, items, consent, outages, meters, attacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.information.consent import PURPOSES
+from agents.information.degradation import DataQuality, Degradation
+from agents.information.items import CLUSTERS, ITEMS, MODES, TABLE_7_1, is_offered, necessary
+from agents.links import Links
+from agents.messages import MESSAGES, Message, MeterValues
+from agents.role import Role
+from agents.roles.ev import Evs
+from agents.roles.functions import FUNCTIONS
+from agents.settings import (
+    AttackSettings,
+    ConsentSettings,
+    DataSettings,
+    FailureSettings,
+    ItemSettings,
+    LinkSettings,
+    SecuritySettings,
+    Settings,
+)
+from tests.model_worlds import Played, play, until, world
+
+WORLD = world(iso15118_share=0.6, oem_api_share=0.5)
+
+
+_PLAYED: dict[str, Played] = {}
+
+
+def played(settings: Settings = WORLD) -> Played:
+    """One run of a world, shared by all tests that look at it."""
+    key = repr(settings)
+    if key not in _PLAYED:
+        _PLAYED[key] = play(settings)
+    return _PLAYED[key]
+
+
+def _with(**parts: object) -> Settings:
+    return replace(WORLD, **parts)
+
+
+def ev_kw(run: Played) -> np.ndarray:
+    return sum(v for k, v in run.load().items() if k not in ("household", "pv", "site"))
+
+
+def items_off(*names: str, receiver: str = "aggregator") -> Settings:
+    return _with(data=DataSettings(items=tuple(ItemSettings(n, receiver, is_off=True) for n in names)))
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+_ONLY_SOMETIMES = {
+    "EV-9", "TSO-2", "DSO-1", "DSO-2", "DSO-3", "DSO-4", "CSP-1", "AGG-3", "CP-8", "MR-DSO", "TSO-1", "CSP-6",
+}  # fmt: skip
+"""Functions whose messages need congestion, which this calm day has not; other tests of the model make it happen."""
+
+
+def test_every_function_of_the_roles_that_speak_has_a_message_and_a_calm_day_sends_it():
+    told = {f: name for name, kind in MESSAGES.items() for f in kind.functions}
+    silent = {i for i, role, _ in FUNCTIONS if not i.startswith("MR") and i not in told}
+    assert silent == {"CP-3", "CP-5", "CPO-2"}, "functions that act without speaking"
+    sent = {
+        n
+        for n, c in zip(played().tables["messages"]["message"], played().tables["messages"]["count"], strict=True)
+        if c
+    }
+    missing = {
+        f
+        for f, name in told.items()
+        if f not in _ONLY_SOMETIMES and not any(f in kind.functions and n in sent for n, kind in MESSAGES.items())
+    }
+    assert missing == set()
+
+
+def test_links_change_nothing_when_all_is_well(monkeypatch):
+    class Plain(Links):
+        """Delivers at once, looks at nothing."""
+
+        def send(self, message: Message, party: str = "") -> None:
+            for role in self._receivers.get(type(message).receiver, ()):
+                role.knowledge.receive(message)
+
+    with_links = played()
+    monkeypatch.setattr("agents.information.assembly.Links", Plain)
+    without = play(WORLD)
+    for name in ("ledger", "sessions", "positions", "load"):
+        for column, values in with_links.tables[name].items():
+            np.testing.assert_array_equal(values, without.tables[name][column], err_msg=f"{name}.{column}")
+
+
+def test_a_calm_day_refuses_and_loses_nothing():
+    table = played().tables["messages"]
+    assert not table["refused"].any() and not table["lost"].any() and not table["withheld"].any()
+    np.testing.assert_allclose(table["completeness_share"], 1.0)
+    np.testing.assert_allclose(table["timeliness_share"], 1.0)
+
+
+def targets_with_marked_soc(mark_kwh: float, cut: tuple[tuple[str, str], ...], monkeypatch) -> list[float]:
+    """What the aggregator asks of all points after ten hours when every car says the same state of charge."""
+
+    def say(self: Evs, message: Message) -> None:
+        if hasattr(message, "soc_kwh"):
+            message = replace(message, soc_kwh=np.full(len(message.soc_kwh), mark_kwh))
+        Role.send(self, message)
+
+    monkeypatch.setattr(Evs, "send", say, raising=False)
+    model = until(replace(WORLD, cut_links=cut), 40)
+    return model.cast.cpo.target_kw.tolist()
+
+
+def test_a_marked_value_changes_decisions_only_where_a_path_leads(monkeypatch):
+    no_path = (("ev", "charging_point"), ("ev", "vehicle_maker"))
+    assert targets_with_marked_soc(1.0, no_path, monkeypatch) == targets_with_marked_soc(39.0, no_path, monkeypatch)
+    assert targets_with_marked_soc(1.0, (), monkeypatch) != targets_with_marked_soc(39.0, (), monkeypatch)
+
+
+# --- data items ------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_items_is_the_one_of_the_report():
+    assert len(TABLE_7_1) == 15 and len(ITEMS) == 18
+    counts = {(c, m): len(necessary(c, m)) for c in CLUSTERS for m in MODES}
+    assert counts == {
+        ("local_optimisation", "v1g"): 5, ("local_optimisation", "v2x"): 8,
+        ("congestion_management", "v1g"): 7, ("congestion_management", "v2x"): 10,
+        ("portfolio_management", "v1g"): 5, ("portfolio_management", "v2x"): 8,
+        ("balancing", "v1g"): 5, ("balancing", "v2x"): 9,
+    }  # fmt: skip
+    assert is_offered("balancing", "v1g", ["state_of_charge"])
+    assert not is_offered("balancing", "v2x", ["state_of_charge"])
+
+
+def test_every_item_is_told_by_messages_that_exist():
+    for item in ITEMS.values():
+        if item.name == "weather_data":
+            continue
+        known = [c for c in item.carriers if c.message in MESSAGES]
+        assert known, item.name
+        for carrier in known:
+            kind = MESSAGES[carrier.message]
+            assert set(carrier.fields) <= set(kind.__dataclass_fields__), carrier
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("regulation_state", "BalancingOffer"),
+        ("imbalance_prices", "BalancingOffer"),
+        ("connection_groups", "BalancingOffer"),
+        ("congestion_areas", "CongestionOffer"),
+        ("location", "CongestionOffer"),
+    ],
+)
+def test_a_service_without_a_necessary_item_is_not_offered(item, message):
+    assert played().message(message)["count"] > 0
+    assert played(items_off(item)).message(message)["count"] == 0
+
+
+def test_without_an_electricity_price_nobody_is_steered_by_price():
+    free = played(items_off("electricity_price"))
+    assert np.sum(np.abs(ev_kw(free) - free.load("uncontrolled_kw")["home"])) > 0
+    home, uncontrolled = free.load()["home"], free.load("uncontrolled_kw")["home"]
+    smart = played().load()["home"]
+    assert np.corrcoef(home, uncontrolled)[0, 1] > 0.9 > np.corrcoef(smart, uncontrolled)[0, 1]
+
+
+def test_without_the_state_of_charge_no_car_delivers_but_cars_still_charge_smartly():
+    with_soc, without = played(), played(items_off("state_of_charge", receiver=""))
+    assert np.sum(with_soc.tables["sessions"]["discharged_kwh"]) > 0
+    assert np.sum(without.tables["sessions"]["discharged_kwh"]) == 0
+    assert without.message("SmartChargingSignal")["count"] > 0
+
+
+def test_missing_and_noisy_items_are_measured():
+    d = Degradation("charging_profile", "cpo", missing_share=0.4, noise_share=0.2)
+    quality = DataQuality((d,), 20_000, np.random.default_rng(1))
+    true = MeterValues(np.arange(20_000), np.full(20_000, 5.0))
+    told = quality.screen(true, 0)
+    assert len(told.cp_row) == pytest.approx(12_000, rel=0.02)
+    assert np.std(told.power_kw) == pytest.approx(1.0, rel=0.03)
+    measured = quality.accuracy[MeterValues]
+    # the mean of |N(0, 0.2)| is 0.2 * sqrt(2 / pi)
+    assert measured.error / measured.told == pytest.approx(0.2 * np.sqrt(2.0 / np.pi), rel=0.03)
+    assert len(quality.screen(true, 1).cp_row) == len(told.cp_row), "the same stations are silent again"
+
+
+def test_missing_readings_show_in_the_results_of_a_run():
+    item = ItemSettings("charging_profile", "cpo", missing_share=0.4)
+    row = played(_with(data=DataSettings(items=(item,)))).message("MeterValues")
+    assert 0.4 < row["completeness_share"] < 0.8
+    assert row["withheld"] == pytest.approx((1.0 - row["completeness_share"]) * row["items"])
+
+
+def test_late_items_come_late():
+    item = ItemSettings("electricity_price", "aggregator", delay_min=120.0)
+    row = played(_with(data=DataSettings(items=(item,)))).message("ContractPrice")
+    assert row["delay_mean_s"] == pytest.approx(7205.0)
+    assert row["timeliness_share"] == 0.0
+
+
+# --- consent ---------------------------------------------------------------------------------------------------------
+
+
+def test_with_opt_in_and_nobody_agreeing_the_aggregator_learns_nothing_about_sessions():
+    settings = _with(
+        regulation=replace(WORLD.regulation, is_consent_default=False), consent=ConsentSettings(agree_share=0.0)
+    )
+    run = played(settings)
+    believed = run.model.cast.aggregator.believed
+    own = np.isin(segment_of_sessions(run), ["depot", "shared"])
+    for name in ("cp_row", "arrival_min", "soc_kwh", "capacity_kwh", "desired_kwh"):
+        values = getattr(believed, name)
+        assert np.all(np.isnan(values) if values.dtype.kind == "f" else values == -1), name
+    assert np.isnan(believed.departure_min[~own]).all()
+    assert run.message("SessionOffer")["withheld"] == run.message("SessionOffer")["items"] > 0
+    assert run.message("OemData")["items"] == 0
+
+
+def segment_of_sessions(run: Played) -> np.ndarray:
+    from agents.fleet.tables import SEGMENTS
+
+    fleet = run.model.town.fleet
+    return np.array(SEGMENTS)[fleet.points.segment[fleet.sessions.cp_row]]
+
+
+def test_data_of_drivers_without_consent_reach_no_one_and_others_are_served():
+    run = played(_with(consent=ConsentSettings(object_share=0.5)))
+    model = run.model
+    consent = next(s for s in model.links.screens if hasattr(s, "agrees"))
+    ev = model.town.fleet.sessions.ev_row
+    agrees = consent.agrees[ev]
+    names = list(PURPOSES)
+    believed = model.cast.aggregator.believed
+    known = believed.cp_row >= 0
+    assert known.any() and not known[~agrees[:, names.index("smart_charging")]].any()
+    may_battery = agrees[:, names.index("battery_data_at_aggregator")]
+    assert np.isnan(believed.soc_kwh[~may_battery]).all()
+
+
+def test_withdrawn_data_are_forgotten_and_the_car_is_left_alone():
+    settings = _with(consent=ConsentSettings(withdraw_share=1.0, withdraw_h=6.0))
+    model = until(settings, 30)
+    aggregator = model.cast.aggregator
+    assert (aggregator.session_at == -1).all()
+    late = model.town.fleet.sessions.departure_min > 6 * 60
+    assert np.isnan(aggregator.believed.soc_kwh[late]).all()
+    busy = model.cast.cpo.session_at >= 0
+    assert np.isinf(model.cast.cpo.target_kw[busy]).all()
+
+
+def test_data_older_than_allowed_are_erased():
+    kept = until(replace(WORLD, days=1), 90).cast.aggregator.believed
+    erased = until(_with(consent=ConsentSettings(keep_days=0.25)), 90).cast.aggregator.believed
+    old = (kept.arrival_min < 15 * (90 - 24 - 2)) & ~kept.is_here
+    assert old.any()
+    assert (erased.cp_row[old] == -1).all() and np.isnan(erased.soc_kwh[old]).all()
+
+
+# --- outages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.function("CP-5")
+@pytest.mark.function("CPO-4")
+@pytest.mark.parametrize("kind", ["cpo", "aggregator", "mobile_network"])
+def test_through_an_outage_cars_are_charged_and_connections_hold(kind):
+    calm = played()
+    run = played(_with(links=LinkSettings(failures=(FailureSettings(kind, 0.5, 5.0),))))
+    assert np.sum(run.tables["drivers"]["missing_kwh"]) <= np.sum(calm.tables["drivers"]["missing_kwh"]) + 5.0
+    capacity = run.model.town.grid.connections.capacity_kw
+    ev = run.model.record.ev_kw.max(axis=1)
+    assert (ev <= capacity + 1e-3).all()
+    table = run.tables["messages"]
+    assert np.sum(table["waited"]) + np.sum(table["lost"]) > 0
+    assert not np.isin(run.tables["refusals"]["reason"], ["twice", "out_of_order"]).any()
+
+
+def test_offline_stations_follow_their_stored_profile():
+    settings = _with(links=LinkSettings(failures=(FailureSettings("station", 1.0, 3.0),)))
+    model = until(settings, 10)
+    stations = model.cast.stations
+    limit = model.cast.evs.limit_kw
+    assert (stations.heard_period < 4).all()
+    assert (limit <= stations.fallback_kw + 1e-9).all() and (limit > 0.0).all()
+
+
+# --- meters ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_meter_that_shows_too_much_is_found():
+    data = DataSettings(car_meter_error_share=0.01, faulty_meter_share=0.3, faulty_meter_factor=1.4)
+    run = played(_with(data=data))
+    checks = run.tables["meter_checks"]
+    sessions = run.model.town.fleet.sessions
+    is_wrong = run.model.cast.stations.meter_factor[sessions.cp_row[checks["session_row"].astype(int)]] > 1.0
+    is_large = np.abs(checks["car_kwh"]) > 3.0
+    assert is_wrong.any() and (~is_wrong).any()
+    assert (checks["rule"][is_wrong & is_large] != "agree").all()
+    assert (checks["rule"][~is_wrong] == "agree").all()
+
+
+# --- security --------------------------------------------------------------------------------------------------------
+
+NIGHT, EARLY = 1.5, 5.5
+"""Cars charge after midnight; who repeats old orders needs some hours of them first."""
+
+
+def attacked(kind: str, **security: object) -> Played:
+    return played(
+        _with(
+            security=SecuritySettings(
+                attacks=(AttackSettings(kind, EARLY if kind == "replay" else NIGHT, 2.0),), **security
+            )
+        )
+    )
+
+
+def moved_kw(run: Played) -> float:
+    return float(np.max(np.abs(ev_kw(run) - ev_kw(played()))))
+
+
+@pytest.mark.parametrize("kind", ["forged_absolute_signal", "replay"])
+def test_verification_stops_outsiders(kind):
+    open_door, checked = attacked(kind, is_verified=False), attacked(kind)
+    assert moved_kw(open_door) > 0.0
+    assert moved_kw(checked) == 0.0
+    assert np.sum(checked.tables["refusals"]["count"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["compromised_aggregator", "compromised_cpo"])
+def test_an_insider_passes_verification_and_is_slowed_by_rate_limits(kind):
+    free = attacked(kind)
+    limited = attacked(kind, rate_limit_share=0.2)
+    assert moved_kw(free) > 10.0
+    step = [float(np.max(np.abs(np.diff(ev_kw(r) - ev_kw(played()))))) for r in (free, limited)]
+    assert step[1] < 0.7 * step[0]
+
+
+def test_the_cpo_refuses_a_fleet_that_jumps():
+    run = attacked("compromised_aggregator", is_plausibility_checked=True)
+    assert run.model.cast.cpo.refused_signals > 0
+    assert moved_kw(run) < moved_kw(attacked("compromised_aggregator"))
+
+
+def test_stations_do_not_believe_a_load_that_would_have_blown_the_fuse():
+    assert moved_kw(attacked("sensor_falsification")) > 1.0
+    assert moved_kw(attacked("sensor_falsification", is_plausibility_checked=True)) == 0.0
+
+
+def test_prices_turned_upside_down_are_noticed():
+    settings = _with(security=SecuritySettings(attacks=(AttackSettings("price_manipulation", 0.0, 24.0),)))
+    checked = replace(settings, security=replace(settings.security, is_plausibility_checked=True))
+    assert moved_kw(played(settings)) > 1.0
+    assert played(checked).model.cast.aggregator.refused_prices == 1
+
+
+def test_expired_certificates_silence_a_role():
+    run = played(_with(security=SecuritySettings(expired=(("aggregator", 3.0),))))
+    refusals = run.tables["refusals"]
+    rows = refusals["message"] == "SmartChargingSignal"
+    assert refusals["reason"][rows].tolist() == ["expired_certificate"]
+    assert np.sum(run.tables["drivers"]["missing_kwh"]) < 10.0
+
+
+def test_two_roots_that_do_not_trust_each_other_keep_cars_silent():
+    split = played(_with(security=SecuritySettings(second_root_share=0.5))).message("EvStatus")
+    assert 0 < split["withheld"] < split["items"]
+    joined = played(_with(security=SecuritySettings(second_root_share=0.5, is_root_cross_trusted=True)))
+    assert joined.message("EvStatus")["withheld"] == 0
