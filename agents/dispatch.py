@@ -65,6 +65,7 @@ class Dispatch:
             arrived, s.cp_row[arrived].astype(np.int64), s.arrival_min[arrived].astype(np.float64),
             cast.evs.ratings(arrived),
         )  # fmt: skip
+        self._supply(t)
         cast.stations.occupy(cast.evs.state.session_row >= 0)
         cast.cpo.pass_on_sessions()
         cast.fleet_operator.schedule(arrived)
@@ -81,6 +82,14 @@ class Dispatch:
             quarters = self.model.market_day.quarters_of(ahead)
             cast.aggregator.update_forecast(t, ahead, quarters)
             cast.aggregator.offer_against_congestion(t, ahead, quarters)
+    def _supply(self, t: int) -> None:
+        """Outages begin and end; operators know their switches, and what is dark feeds itself if it can."""
+        events, evs = self.model.events, self.cast.evs
+        if events.switch(t):
+            for operator in (self.cast.dso, self.cast.tso):
+                operator.rewire(events.flow.linear)
+        evs.dark = events.supply(t, evs.state)
+
             cast.csp.pass_on_offer()
             cast.dso.hear()
             cast.tso.hear()
@@ -202,9 +211,10 @@ class Dispatch:
         """Power flow of the wires; the operators measure them and protect them."""
         base = self.town.base_kw[:, t].astype(np.float64)
         ev = self.record.ev_kw[:, t].astype(np.float64)
-        state = self.town.flow.solve(base, ev_kw=ev)
+        wires = self.model.events.flow
+        state = wires.solve(base, ev_kw=ev)
         self.record.note_flow(t, state, float(np.sum(base) + np.sum(ev)))
-        node_kw = self.town.flow.node_kw(base + ev)
+        node_kw = np.where(wires.arrays.is_energised, wires.node_kw(base + ev), np.nan)
         loading = self.record.loading_share[t]
         for operator in (self.cast.dso, self.cast.tso):
             operator.monitor(t, node_kw, loading)
@@ -217,6 +227,8 @@ class Dispatch:
         cast, s = self.cast, self.town.fleet.sessions
         gone = self._step.departed
         state = cast.evs.state
+        if self.cast.evs.dark is not None:
+            self.model.events.postpone(self.cast.evs.wish(t))
         net = state.session_import_kwh[gone] - state.session_export_kwh[gone]
         cast.stations.sample(t, gone, s.cp_row[gone].astype(np.int64), net)
         cast.cpo.report()
@@ -232,6 +244,7 @@ class Dispatch:
     # --- settlement --------------------------------------------------------------------------------------------------
 
     def settle(self, t: int) -> None:
+        self.model.events.protect(t, loading)
         """Energy accounts close and money moves."""
         assert self._step is not None and self._balanced is not None
         self._close_energy(t, self._balanced)

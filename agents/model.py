@@ -10,6 +10,7 @@ import mesa
 from agents.billing import Billing
 from agents.cast import Cast, engage, open_books
 from agents.dispatch import Dispatch
+from agents.events import GridEvents
 from agents.information.assembly import equip, open_links
 from agents.market_day import MarketDay
 from agents.nation import build_nation
@@ -76,6 +77,7 @@ class Flexpolder(mesa.Model):
         )
         self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock, self.rights)
         self.record = Record(self.horizon.n_periods, self.town, len(self.positions.parties))
+        self.events = GridEvents(self.town, settings.grid, self.record.note_event)
         self.dispatch = Dispatch(self)
         self.period = 0
         self._gates: dict[int, list[tuple[Gate, int]]] = defaultdict(list)
@@ -90,7 +92,8 @@ class Flexpolder(mesa.Model):
         ======================  ==========================================================================  =======
         links                   messages that waited or were slow arrive; failures begin and end                    7.2
         gates                   auctions, calls, prognoses and announcements whose gate closes now          6.2, 7.1
-        arrive                  cars plug in; drivers, cars and makers tell what they share                 6.3
+        arrive                  cars plug in; wires fail or are restored; drivers and cars tell what they   6.3
+                                share
         plan                    the aggregator plans on what reached it; forecasts go to BRP and BSP        6.2.2
         trade                   BRPs and producers trade the coming quarters; last redispatch round         6.2.3
         steer                   targets, reconciled by the CPO with the limits of its sites, reach points   6.1

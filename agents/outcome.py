@@ -165,7 +165,8 @@ def _load(m: Flexpolder) -> dict[str, Columns]:
 def _wires(m: Flexpolder) -> dict[str, Columns]:
     a, r, table = m.town.grid.arrays, m.record, m.town.grid.connections
     n, nb, nn = m.horizon.n_periods, a.n_branches, a.n_nodes
-    free = m.town.flow.solve_many(m.town.base_kw.T.astype(np.float64), ev_kw=m.town.reference_ev_kw.T)
+    supplied_kw = m.events.as_supplied_kw().T.astype(np.float64)
+    free = m.town.flow.solve_many(supplied_kw, ev_kw=m.town.reference_ev_kw.T)
     m.record.reference_loading_share = free.loading_share
     period = np.arange(n, dtype=np.int32)
     kinds = np.array(["line", "transformer", "link"])[a.kind]
@@ -214,6 +215,7 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
         "energy": {
             "period": period,
             "source_kwh": r.source_kwh,
+        "outages": _outages(m),
             "connections_kwh": r.served_kwh,
             "losses_kwh": r.losses_kwh,
             "residual_kwh": r.source_kwh - r.served_kwh - r.losses_kwh,
@@ -224,6 +226,25 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
 def _congestion(m: Flexpolder) -> dict[str, Columns]:
     logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
     names = list(logs[0].__dataclass_fields__)
+def _outages(m: Flexpolder) -> Columns:
+    """Interruptions of supply and what they cost."""
+    events = m.events.interruptions
+    index = m.town.grid.arrays.branch_index
+    end = m.horizon.n_periods
+    return {
+        "kind": [e.kind for e in events],
+        "branch_index": np.array([index[e.branch] for e in events], dtype=np.int32),
+        "first_period": np.array([e.first for e in events], dtype=np.int32),
+        "periods": np.array([max(min(e.last, end) - e.first, 0) for e in events], dtype=np.int32),
+        "connections": np.array([e.connections for e in events], dtype=np.int32),
+        "resupplied_by": [", ".join(e.closed) for e in events],
+        "connection_h": np.array([e.connection_h for e in events]),
+        "unserved_kwh": np.array([e.unserved_kwh for e in events]),
+        "postponed_kwh": np.array([e.postponed_kwh for e in events]),
+        "emergency_kwh": np.array([e.emergency_kwh for e in events]),
+    }
+
+
     joined: Columns = {name: [v for log in logs for v in getattr(log, name)] for name in names}
     return {
         "announcements": _judged(m, _newest(joined)),

@@ -11,6 +11,7 @@ from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
 from agents.town import Town
 from grid.flow_results import FlowState
+from grid.quality import NO_SUPPLY_PU
 
 LOSSES_SHARE = 0.025
 """Losses assumed before the first power flow, share of consumption."""
@@ -56,9 +57,10 @@ class Record:
         """Keep a power flow; where there is none, energy is booked with usual losses and the event is noted."""
         if state.has_converged:
             self.loading_share[t] = state.loading_share
-            self.voltage_min_pu[t] = state.voltage_pu.min(axis=1)
-            self.voltage_max_pu[t] = state.voltage_pu.max(axis=1)
-            self.vuf_share[t] = state.vuf_share
+            is_live = state.voltage_pu.max(axis=1) > NO_SUPPLY_PU
+            self.voltage_min_pu[t] = np.where(is_live, state.voltage_pu.min(axis=1), np.nan)
+            self.voltage_max_pu[t] = np.where(is_live, state.voltage_pu.max(axis=1), np.nan)
+            self.vuf_share[t] = np.where(is_live, state.vuf_share, np.nan)
             self.source_kwh[t], self.losses_kwh[t] = 0.25 * state.source_kw, 0.25 * state.losses_kw
             self.served_kwh[t] = 0.25 * state.served_kw
             if abs(state.served_kw) > 1.0:

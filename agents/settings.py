@@ -48,6 +48,17 @@ class FleetSettings:
 
 
 @dataclass(frozen=True)
+class EventSettings:
+    """A branch out of service: an ``outage`` (the ring may supply it) or an ``island`` (what is behind feeds itself)."""
+
+    kind: str
+    branch: str
+    first_h: float
+    hours: float
+    resupply_h: float = 1.0
+
+
+@dataclass(frozen=True)
 class GridSettings:
     """The simulated wires."""
 
@@ -60,6 +71,11 @@ class GridSettings:
     """Peak power of the panels of an office or firm against its connection."""
     file: str | None = None
     """Grid file, or ``simbench:`` and a code; None = a generated town."""
+    is_protected: bool = False
+    """Branches trip when they are overloaded for too long."""
+    repair_h: float = 2.0
+    """Time until a tripped branch is back."""
+    events: tuple[EventSettings, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,8 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     weather : Weather
         Temperature and sun.
     """
-    segments = {n: s for n, s in settings.fleet.segments.items() if s.evs > 0}
-    points = {n: s.charging_points or s.evs for n, s in segments.items()}
-    grid = _grid(settings, points)
+    points = _points(settings)
+    grid = town_grid(settings)
     stands = _charging_points(grid, points, settings)
     fleet = _with_bidirectional_bases(build_fleet(_fleet_spec(settings), horizon, stands, settings.seed))
     home, roof, site = _base_loads(settings, grid, horizon, weather)
@@ -121,8 +120,14 @@ def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
     return replace(fleet, points=replace(fleet.points, is_bidirectional=can))
 
 
-def _grid(settings: Settings, points: dict[str, int]) -> Grid:
+def _points(settings: Settings) -> dict[str, int]:
+    """Charging points by segment."""
+    return {n: s.charging_points or s.evs for n, s in settings.fleet.segments.items() if s.evs > 0}
+
+
+def town_grid(settings: Settings) -> Grid:
     """The generated town, or the user's own grid with the homes and sites that its charging points still need."""
+    points = _points(settings)
     wanted, rng = _grid_parameters(settings, points), generator(settings.seed, "grid")
     if settings.grid.file is None:
         return dutch_town(wanted, rng)

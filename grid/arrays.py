@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -129,6 +129,13 @@ class GridArrays:
             for name in sorted(columns):
                 digest.update(columns[name].tobytes())
         return digest.hexdigest()
+
+    def switched(self, status: dict[int, bool]) -> GridArrays:
+        """Return the arrays with some branches (by index) closed or opened at both sides."""
+        ends = self.from_status.copy(), self.to_status.copy()
+        for end in ends:
+            end[list(status)] = list(status.values())
+        return replace(self, from_status=ends[0], to_status=ends[1])
 
     def to_graph(self) -> nx.MultiGraph:
         """Return the graph these arrays were compiled from, with every attribute."""

@@ -85,11 +85,7 @@ def with_status(grid: Grid, status: Mapping[str, bool]) -> Grid:
         raise ValueError(
             f"branches {', '.join(unknown)} are not in {grid.name}; it has {grid.arrays.n_branches} branches"
         )
-    graph = nx.MultiGraph(grid.graph)
-    for u, v, key in grid.graph.edges(keys=True):
-        if key in status:
-            graph.edges[u, v, key].update(from_status=int(status[key]), to_status=int(status[key]))
-    return Grid(graph, grid.connections, grid.name)
+    return grid.switched(status)
 
 
 def outage(grid: Grid, branches: Iterable[str]) -> Grid:

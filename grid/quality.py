@@ -18,7 +18,7 @@ NOMINAL_V = 230.0
 STEPS_PER_WEEK = 672
 """Quarter-hours in a week."""
 
-_NO_SUPPLY_PU = 0.05
+NO_SUPPLY_PU = 0.05
 """Below 5 % of the voltage is an interruption, which the standard judges apart."""
 
 
@@ -137,7 +137,7 @@ def judge_flow(batch: FlowBatch, window: int = STEPS_PER_WEEK) -> QualityReport:
     window : int
         Steps per window; a week of quarter-hours by default.
     """
-    has_supply = batch.voltage_pu > _NO_SUPPLY_PU
+    has_supply = batch.voltage_pu > NO_SUPPLY_PU
     volts = np.where(has_supply, batch.voltage_pu, np.nan)
     is_live = has_supply.all(axis=-1)
     factor = np.where(is_live, batch.vuf_share, np.nan)

@@ -7,6 +7,7 @@ connections (EAN, phase, capacity) in a table that is summed to one load per nod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,6 +54,20 @@ class Grid:
     def arrays(self) -> GridArrays:
         """The frozen columns, compiled once."""
         return compile_arrays(self.graph)
+
+    def switched(self, status: Mapping[str, bool]) -> Grid:
+        """Return the grid with known branches closed or opened at both sides; the rest was checked and stays.
+
+        A switch in a town of thousands of connections takes milliseconds this way, anew checked a second.
+        """
+        graph = nx.MultiGraph(self.graph)
+        for u, v, key in self.graph.edges(keys=True):
+            if key in status:
+                graph.edges[u, v, key].update(from_status=int(status[key]), to_status=int(status[key]))
+        other = copy(self)
+        object.__setattr__(other, "graph", nx.freeze(graph))
+        other.__dict__["arrays"] = self.arrays.switched({self.arrays.branch_index[k]: on for k, on in status.items()})
+        return other
 
     @classmethod
     def from_records(cls, graph: nx.MultiGraph, records: Iterable[Mapping[str, Any]], name: str = "grid") -> Grid:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.fleet.physics import StepResult
+from agents.fleet.state import FleetState
+
 
 @dataclass(frozen=True)
 class IslandSupply:
@@ -24,6 +27,44 @@ class IslandSupply:
     served_kw: np.ndarray
     car_kw: np.ndarray
     battery_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dark:
+    """What has no supply in a period, and how it helps itself.
+
+    Attributes
+    ----------
+    is_point : bool array, shape (n_points,)
+        Charging points without supply.
+    session, ev, point : int arrays, shape (n_cars,)
+        V2X cars that feed (or take what is left over) there.
+    car_kw : float array, shape (n_cars,)
+        Their power at the meter, negative delivering.
+    battery_kwh : float array, shape (n_cars,)
+        Their batteries at the end of the period.
+    """
+
+    is_point: np.ndarray
+    session: np.ndarray
+    ev: np.ndarray
+    point: np.ndarray
+    car_kw: np.ndarray
+    battery_kwh: np.ndarray
+
+    def book(self, state: FleetState, result: StepResult) -> None:
+        """Move the energy of the feeding cars in a state and in what a period did."""
+        energy = self.car_kw * result.period_h
+        before = state.battery_kwh[self.ev]
+        state.loss_kwh[self.ev] += energy - (self.battery_kwh - before)
+        state.discharged_kwh[self.ev] += np.maximum(before - self.battery_kwh, 0.0)
+        state.battery_kwh[self.ev] = self.battery_kwh
+        drawn, delivered = np.maximum(energy, 0.0), np.maximum(-energy, 0.0)
+        state.import_kwh[self.point] += drawn
+        state.export_kwh[self.point] += delivered
+        state.session_import_kwh[self.session] += drawn
+        state.session_export_kwh[self.session] += delivered
+        result.energy_kwh[self.point] += energy
 
 
 def island_supply(

@@ -8,6 +8,7 @@ import mesa
 import numpy as np
 
 from agents.fleet.behaviour import rated
+from agents.fleet.emergency import Dark
 from agents.fleet.physics import StepResult, step
 from agents.fleet.state import FleetState, initial_state
 from agents.fleet.tables import Fleet
@@ -54,6 +55,7 @@ class Evs(Role):
         self.count_factor = np.ones(fleet.n_evs)
         """What each car's own meter shows of a true kWh."""
         self.limit_kw = np.full(fleet.n_points, np.inf)
+        self.dark: Dark | None = None
 
     def introduce(self, arrived: np.ndarray) -> None:
         """Tell station and maker about the cars that plug in (EV-3 to EV-8, EV-10)."""
@@ -103,11 +105,23 @@ class Evs(Role):
 
     def rehearse(self, period: int) -> StepResult:
         """What the period would bring under the present limits: the baseline of everything sold on top."""
+        return self._step(self.state.copy(), period)
+
+    def wish(self, period: int) -> StepResult:
+        """What the period would bring had no connection lost its supply."""
         return step(self.fleet, self.state.copy(), period, self.limit_kw)
+
+    def _step(self, state: FleetState, period: int) -> StepResult:
+        """Move a state through a period; without supply nobody charges, and V2X cars feed their home or building."""
+        if self.dark is None:
+            return step(self.fleet, state, period, self.limit_kw)
+        result = step(self.fleet, state, period, np.where(self.dark.is_point, 0.0, self.limit_kw))
+        self.dark.book(state, result)
+        return result
 
     def charge(self, period: int) -> StepResult:
         """Draw and deliver power for one period and tell the meters (EV-1, EV-9)."""
-        result = step(self.fleet, self.state, period, self.limit_kw)
+        result = self._step(self.state, period)
         in_use = np.flatnonzero(result.energy_kwh)
         self.send(PowerDrawn(in_use, result.power_kw[in_use]))
         self._count_energy(result.departed)

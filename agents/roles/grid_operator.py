@@ -104,6 +104,11 @@ class GridOperator(Role):
         self._base_kw = np.full((96, linear.arrays.n_nodes), np.nan)
         self.phase_factor = np.full(linear.arrays.n_branches, FIRST_PHASE_FACTOR)
         self.log = AnnouncementLog()
+        self.rewire(linear)
+
+    def rewire(self, linear: LinearLayer) -> None:
+        """Take the present switch positions into the own model of the network."""
+        self.linear = linear
         factors = np.asarray(linear.incidence.T.todense())
         outward = np.sign(factors.sum(axis=0))
         self._effectivity = factors * np.where(outward == 0, 1.0, outward)
@@ -123,11 +128,15 @@ class GridOperator(Role):
             self._has_prognosis[span] = True
 
     def monitor(self, period: int, node_kw: np.ndarray, loading_share: np.ndarray) -> None:
-        """Measure the own network: learn the usual load of every node, and how far phases differ."""
+        """Measure the own network: learn the usual load of every node, and how far phases differ.
+
+        A node without supply (nan) teaches nothing.
+        """
         base = node_kw - self._prognosis_kw[period]
         seen = self._base_kw[self._quarter[period]]
-        self._base_kw[self._quarter[period]] = np.where(np.isnan(seen), base, 0.5 * (seen + base))
-        expected = np.abs(self.linear.flow(node_kw)) / np.maximum(self.linear.arrays.rated_kva, 1e-9)
+        learned = np.where(np.isnan(seen), base, 0.5 * (seen + base))
+        self._base_kw[self._quarter[period]] = np.where(np.isnan(node_kw), seen, learned)
+        expected = np.abs(self.linear.flow(np.nan_to_num(node_kw))) / np.maximum(self.linear.arrays.rated_kva, 1e-9)
         telling = (expected > 0.3) & np.isfinite(loading_share) & np.isfinite(self.linear.arrays.rated_kva)
         ratio = np.clip(loading_share / np.maximum(expected, 1e-9), 0.8, 3.0)
         self.phase_factor = np.where(telling, 0.95 * self.phase_factor + 0.05 * ratio, self.phase_factor)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.scenario.checks import sections_of
+from experiments.scenario.events import event_faults
 from experiments.scenario.faults import Fault, InputError, nearest
 from experiments.scenario.scenario import Scenario
 from experiments.scenario.sections import SIMBENCH, ScenarioFile, is_simbench
@@ -84,7 +85,11 @@ def from_raw(
     if faults:
         raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
     checked = ScenarioFile.model_construct(**sections)
-    return Scenario(sections=checked, path=path, raw=copy.deepcopy(dict(raw)), series=series)
+    scenario = Scenario(sections=checked, path=path, raw=copy.deepcopy(dict(raw)), series=series)
+    faults = event_faults(scenario, file)
+    if faults:
+        raise InputError(faults)
+    return scenario
 
 
 def _series_of(sections: Mapping[str, Any], path: Path) -> tuple[dict[str, np.ndarray], list[Fault]]:

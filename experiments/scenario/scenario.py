@@ -15,6 +15,7 @@ import numpy as np
 from agents.settings import (
     DEFAULT_PARTIES,
     SEGMENTS,
+    EventSettings,
     FleetSettings,
     GridSettings,
     PartySettings,
@@ -145,7 +146,8 @@ class Scenario:
         return fleet if fleet.sessions is None else replace(fleet, sessions=str(self.path.parent / fleet.sessions))
 
     def _grid(self) -> GridSettings:
-        grid = GridSettings(**self.sections.grid.model_dump())
+        events = tuple(EventSettings(**e.model_dump()) for e in self.sections.event)
+        grid = GridSettings(**self.sections.grid.model_dump(), events=events)
         is_path = grid.file is not None and not is_simbench(grid.file)
         return replace(grid, file=str(self.path.parent / str(grid.file))) if is_path else grid
 

@@ -111,6 +111,23 @@ class GridSection(Section):
         description="grid instead of the generated town: a file, relative to the scenario, or `simbench:` and a code "
         "(needs the extra); homes and sites that the charging points need are added, `homes` and `lv_areas` not used",
     )
+    is_protected: bool = Field(default=False, description="lines and transformers trip when overloaded for too long")
+    repair_h: float = Field(default=2.0, description="hours until a tripped branch is back", gt=0, le=168)
+
+
+class EventSection(Section):
+    """A branch of the grid out of service."""
+
+    kind: Literal["outage", "island"] = Field(
+        description="outage: dark until supplied over the ring or repaired; island: what is behind the branch feeds "
+        "itself together from its V2X cars and roofs"
+    )
+    branch: str = Field(description="line or transformer, a name from table `branches`", min_length=1)
+    first_h: float = Field(description="start, hours after the start of the run", ge=0, le=8784)
+    hours: float = Field(description="how long", gt=0, le=8784)
+    resupply_h: float = Field(
+        default=1.0, description="hours until open points of a ring are closed to supply an outage", ge=0, le=8784
+    )
 
 
 def is_simbench(source: str) -> bool:
@@ -326,5 +343,6 @@ class ScenarioFile(Section):
     consent: ConsentSection = ConsentSection()
     security: SecuritySection = SecuritySection()
     tenant: list[TenantSection] = []
+    event: list[EventSection] = []
     party: list[PartySection] = []
     output: OutputSection = OutputSection()

@@ -247,6 +247,22 @@ _WIRES = (
         ],
     ),
     declare(
+        "outages",
+        "interruptions of supply, scheduled or by a protection trip",
+        [
+            _s("kind", "outage, island or trip"),
+            _BRANCH,
+            ("first_period", "int32", "", "first period without the branch"),
+            ("periods", "int32", "", "periods without the branch, within the run"),
+            ("connections", "int32", "", "connections without supply at the start"),
+            _s("resupplied_by", "open points closed to supply them, comma separated"),
+            _f("connection_h", "h", "hours without (full) supply, summed over connections"),
+            _f("unserved_kwh", "kWh", "demand of homes and sites not served"),
+            _f("postponed_kwh", "kWh", "charging that stood still, summed over quarter-hours; cars ask for it again"),
+            _f("emergency_kwh", "kWh", "delivered by V2X cars to their home, building or island"),
+        ],
+    ),
+    declare(
         "agreements",
         "transport agreements of flexible connections",
         [
