@@ -55,6 +55,7 @@ class Dispatch:
         """Cars plug in and everybody says what is shared."""
         cast, fleet = self.cast, self.town.fleet
         arrived = plug_in(fleet, cast.evs.state, t)
+        self._supply(t)
         cast.evs.introduce(arrived)
         cast.drivers.wish(arrived)
         cast.drivers.withdraw(t, cast.evs.state.session_row)
@@ -65,12 +66,19 @@ class Dispatch:
             arrived, s.cp_row[arrived].astype(np.int64), s.arrival_min[arrived].astype(np.float64),
             cast.evs.ratings(arrived),
         )  # fmt: skip
-        self._supply(t)
         cast.stations.occupy(cast.evs.state.session_row >= 0)
         cast.cpo.pass_on_sessions()
         cast.fleet_operator.schedule(arrived)
         load = self.town.base_kw[self._behind_meter, t].astype(np.float64)
         cast.energy_manager.measure(self._behind_meter, load)
+
+    def _supply(self, t: int) -> None:
+        """Outages begin and end; operators know their switches, and what is dark feeds itself if it can."""
+        events, evs = self.model.events, self.cast.evs
+        if events.switch(t):
+            for operator in (self.cast.dso, self.cast.tso):
+                operator.rewire(events.flow.linear)
+        evs.dark = events.supply(t, evs.state)
 
     def plan(self, t: int) -> None:
         """The aggregator plans; BRP and BSP learn what it will do."""
@@ -82,14 +90,6 @@ class Dispatch:
             quarters = self.model.market_day.quarters_of(ahead)
             cast.aggregator.update_forecast(t, ahead, quarters)
             cast.aggregator.offer_against_congestion(t, ahead, quarters)
-    def _supply(self, t: int) -> None:
-        """Outages begin and end; operators know their switches, and what is dark feeds itself if it can."""
-        events, evs = self.model.events, self.cast.evs
-        if events.switch(t):
-            for operator in (self.cast.dso, self.cast.tso):
-                operator.rewire(events.flow.linear)
-        evs.dark = events.supply(t, evs.state)
-
             cast.csp.pass_on_offer()
             cast.dso.hear()
             cast.tso.hear()
@@ -200,6 +200,8 @@ class Dispatch:
 
     def charge(self, t: int) -> None:
         """Every car moves through the period."""
+        if self.cast.evs.dark is not None:
+            self.model.events.postpone(self.cast.evs.wish(t))
         self._step = self.cast.evs.charge(t)
         power = self._step.power_kw
         self.record.segment_kw[:, t] = np.bincount(
@@ -216,6 +218,7 @@ class Dispatch:
         self.record.note_flow(t, state, float(np.sum(base) + np.sum(ev)))
         node_kw = np.where(wires.arrays.is_energised, wires.node_kw(base + ev), np.nan)
         loading = self.record.loading_share[t]
+        self.model.events.protect(t, loading)
         for operator in (self.cast.dso, self.cast.tso):
             operator.monitor(t, node_kw, loading)
         self.cast.dso.protect(t, loading, self._behind_meter)
@@ -227,8 +230,6 @@ class Dispatch:
         cast, s = self.cast, self.town.fleet.sessions
         gone = self._step.departed
         state = cast.evs.state
-        if self.cast.evs.dark is not None:
-            self.model.events.postpone(self.cast.evs.wish(t))
         net = state.session_import_kwh[gone] - state.session_export_kwh[gone]
         cast.stations.sample(t, gone, s.cp_row[gone].astype(np.int64), net)
         cast.cpo.report()
@@ -244,7 +245,6 @@ class Dispatch:
     # --- settlement --------------------------------------------------------------------------------------------------
 
     def settle(self, t: int) -> None:
-        self.model.events.protect(t, loading)
         """Energy accounts close and money moves."""
         assert self._step is not None and self._balanced is not None
         self._close_energy(t, self._balanced)

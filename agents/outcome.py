@@ -212,10 +212,10 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
             "phase": table.phase.astype(np.int8),
         },
         "ageing": _ageing(m),
+        "outages": _outages(m),
         "energy": {
             "period": period,
             "source_kwh": r.source_kwh,
-        "outages": _outages(m),
             "connections_kwh": r.served_kwh,
             "losses_kwh": r.losses_kwh,
             "residual_kwh": r.source_kwh - r.served_kwh - r.losses_kwh,
@@ -223,9 +223,6 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
     }
 
 
-def _congestion(m: Flexpolder) -> dict[str, Columns]:
-    logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
-    names = list(logs[0].__dataclass_fields__)
 def _outages(m: Flexpolder) -> Columns:
     """Interruptions of supply and what they cost."""
     events = m.events.interruptions
@@ -245,6 +242,9 @@ def _outages(m: Flexpolder) -> Columns:
     }
 
 
+def _congestion(m: Flexpolder) -> dict[str, Columns]:
+    logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
+    names = list(logs[0].__dataclass_fields__)
     joined: Columns = {name: [v for log in logs for v in getattr(log, name)] for name in names}
     return {
         "announcements": _judged(m, _newest(joined)),

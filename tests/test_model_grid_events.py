@@ -1,6 +1,7 @@
 """Outages, supply over the ring, islands and trips in runs: who is dark, who feeds whom, and nothing gets lost."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -99,7 +100,7 @@ def test_cars_stop_at_their_reserve_and_only_staying_v2x_cars_deliver(run):
 
     play(run.settings, watch)
     gave = 0
-    for (_, before), (battery, after) in zip(seen[71:87], seen[72:88], strict=True):
+    for (_, before), (battery, after) in pairwise(seen[71:88]):
         giving = after > before
         gave += int(giving.sum())
         assert (battery[giving] >= floor[giving] - 1e-6).all()
