@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.exchange import BORDER
 from agents.fleet.physics import StepResult, plug_in
+from agents.pass_through import PassThrough
 from agents.roles.brp import URGENCY_EUR_PER_MWH
 from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
@@ -19,11 +20,17 @@ from markets.balancing import EnergyBids, PassiveGroups
 if TYPE_CHECKING:
     from agents.model import Flexpolder
 
-INTRADAY_LEADS = (8, 1)
-"""How many quarters before delivery a product is traded continuously: two hours ahead and at the last gate."""
+INTRADAY_LEADS = (8, 3)
+"""How many quarters before delivery a product is traded continuously, besides the last moment before its gate."""
 BALANCING_LEAD = 2
 """Quarters between the last change of a balancing bid and delivery (TenneT: 30 minutes)."""
 NEIGHBOURS = "neighbouring TSOs"
+
+
+def intraday_leads(gate_min: float) -> tuple[int, ...]:
+    """Quarters before delivery at which a product is traded: some time ahead, and the last one before its gate."""
+    last = max(1, int(gate_min // 15) + 1)
+    return (*(lead for lead in INTRADAY_LEADS if lead > last), last)
 
 
 class Dispatch:
@@ -44,7 +51,10 @@ class Dispatch:
         self._behind_meter = np.unique(self.town.fleet.points.connection_row)
         self._frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
         self._point_of = self.town.fleet.points.connection_row
-        self._weather = self.nation.is_weather_driven
+        self._pass_through = PassThrough(
+            model.cashbook, self.cast.supplier.account, self.cast.cpo.account, self.regulation.supply_contract
+        )
+        self._leads = intraday_leads(self.regulation.intraday_gate_closure_min)
         self._step: StepResult | None = None
         self._balanced: Balanced | None = None
         self._output: list[np.ndarray] = []
@@ -103,11 +113,12 @@ class Dispatch:
         """Continuous intraday trade of the coming quarters, and the last redispatch round of an hour."""
         n, exchange = self.model.horizon.n_periods, self.model.exchange
         urgency = URGENCY_EUR_PER_MWH["continuous"]
-        for lead in INTRADAY_LEADS:
+        for lead in self._leads:
             product = t + lead
             if product >= n:
                 continue
-            exchange.quote(t, product, [q for producer in self.cast.producers for q in producer.quotes(t, product)])
+            quotes = [q for producer in self.cast.producers for q in producer.quotes(t, product)]
+            exchange.quote(t, product, [*quotes, *self.model.market_day.border.quotes(t, product)])
             exchange.snapshot(t, product)
             for brp in self.cast.brps:
                 brp.trade_continuously(t, product)
@@ -146,6 +157,7 @@ class Dispatch:
         prequalified[cast.bsp.row] = cast.bsp.prequalified_mw
         price = float(self.model.exchange.day_ahead_eur_per_mwh[t])
         self._balanced = cast.tso.balance(t, bids, error, passive, prequalified, price)
+        self._check_reserves(t, self._balanced, baseline_kw)
         self._follow(t, self._balanced)
         self.record.baseline_kw[t] = float(np.sum(baseline_kw))
 
@@ -187,6 +199,20 @@ class Dispatch:
             self._send_targets(t)
         self.record.activated_mwh[t] = 0.25 * activated_mw
         self.record.passive_mwh[t] = 0.25 * passive_mw
+
+    def _check_reserves(self, t: int, balanced: Balanced, baseline_kw: np.ndarray) -> None:
+        """Contracted reserve that was not bid, or not there, costs its provider a penalty (TSO-1)."""
+        tso, bsp, pool = self.cast.tso, self.cast.bsp, self.cast.aggregator
+        fallen = tso.duty.check_bids(t, balanced.bids)
+        here = np.flatnonzero((pool.session_at >= 0) & pool.takes_part)
+        now = np.maximum(baseline_kw[here], 0.0)
+        most = pool.believed.max_kw[pool.session_at[here]]
+        room = (self.scale * float(np.sum(kw)) for kw in (now, np.maximum(most - now, 0.0)))
+        frequency = 50.0 + self._frequency_hz[225 * t : 225 * (t + 1)]
+        fallen += tso.duty.check_fcr(t, bsp.row, frequency, *room)
+        for owner, eur in fallen:
+            account = bsp.account if owner == bsp.row else self.model.exchange.accounts[owner]
+            self.model.cashbook.pay_national(t, account, tso.account, eur, "reserve_penalty")
 
     def _droop_mw(self, t: int) -> float:
         """Mean FCR that the contracted capacity owes in a period, + = up."""
@@ -260,6 +286,7 @@ class Dispatch:
         used = [record.source_kwh[t] * self.scale, *(0.25 * (mw - disturbance / len(rest)) for mw in rest)]
         for k, mwh in enumerate(used):
             p.metered_mwh[k, t] = mwh
+        self.cast.pool_brp.note_allocated(t, used[0] / 0.25 + record.activated_mwh[t] / 0.25)
         for producer, output in zip(self.cast.producers, self._output, strict=True):
             activated = balanced.energy_of(producer.row)
             p.activated_mwh[producer.row, t] = activated
@@ -279,8 +306,8 @@ class Dispatch:
             shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
             surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
             activated_mwh=activation.energy_mwh,
-            dispatch_up_eur_per_mwh=prices.dispatch_up_eur_per_mwh,
-            dispatch_down_eur_per_mwh=prices.dispatch_down_eur_per_mwh,
+            dispatch_up_eur_per_mwh=balanced.paid_up_eur_per_mwh,
+            dispatch_down_eur_per_mwh=balanced.paid_down_eur_per_mwh,
             import_mwh=imported,
             import_price_eur_per_mwh=prices.mid_price_eur_per_mwh,
         )
@@ -293,10 +320,27 @@ class Dispatch:
             account = self.cast.bsp.account if owner == self.cast.bsp.row else self.model.exchange.accounts[owner]
             cash.pay_national(t, tso, account, eur, "balancing_energy")
         cash.pay_national(t, tso, NEIGHBOURS, settled.neighbours_eur, "balancing_energy")
+        self._settle_pass_through(t, balanced)
         own_eur = float(np.sum(settled.bsp_eur[balanced.bids.owner == self.cast.bsp.row]))
         self._transfer(t, own_eur)
         self.record.note_balance(t, balanced, self._error_mw(t))
         self.record.note_activations(t, balanced, self.cast.tso.parties)
+
+    def _settle_pass_through(self, t: int, balanced: Balanced) -> None:
+        """The pool's deviation reaches the CPO where its contract passes it through."""
+        record, prices = self.record, balanced.prices
+        held = 0.25 * float(self.cast.pool_brp.pool_at_gate_mw[t])
+        metered = 0.25 * self.scale * float(np.sum(record.ev_kw[:, t], dtype=np.float64))
+        activated = float(record.activated_mwh[t])
+        self._pass_through.settle(
+            t,
+            nominated_mwh=held if np.isfinite(held) else metered + activated,
+            metered_mwh=metered,
+            activated_mwh=activated,
+            passive_mwh=float(record.passive_mwh[t]),
+            shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
+            surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
+        )
 
     def _error_mw(self, t: int) -> float:
         """Imbalance of all parties together before activation, MW, + = surplus."""

@@ -304,16 +304,27 @@ class Aggregator(Role):
         return np.where(is_done | ~self.takes_part[here], np.inf, target)
 
     def _activated(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
-        """Take activated balancing power (up = less charging) from, or add it to, the cars that have room."""
+        """Take activated balancing power (up = less charging) from, or add it to, the cars that have room.
+
+        Whoever has most time left goes first, and moves as far as it can before the next is asked: below 6 A a car
+        cannot be slowed, only paused, and few plans have to be made anew.
+        """
         wanted_kw = self.activation_mw[period] * 1000.0 / self.representation  # + = up, less charging
         if wanted_kw == 0.0 or not len(here):
             return target
         high = self.believed.max_kw[self.session_at[here]]
         room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
         room = np.where(self.takes_part[here], room, 0.0)
-        share = min(1.0, abs(wanted_kw) / max(float(np.sum(room)), 1e-9))
-        self._dirty[here] |= room > 0
-        return target - np.sign(wanted_kw) * share * room
+        rows = self.session_at[here]
+        slack = self.believed.departure_of(rows, self.points.segment[here]) - 60.0 * self.believed.need_of(
+            rows
+        ) / np.maximum(high, 0.1)
+        order = np.argsort(-slack, kind="stable")
+        moved = np.zeros(len(here))
+        before = np.cumsum(room[order]) - room[order]
+        moved[order] = np.clip(abs(wanted_kw) - before, 0.0, room[order])
+        self._dirty[here] |= moved > 0.0
+        return target - np.sign(wanted_kw) * moved
 
     def remember(self, period: int, quarter: int) -> None:
         """Learn from the day: the usual power of each quarter-hour drifts towards what the meters showed."""

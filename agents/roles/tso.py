@@ -19,6 +19,7 @@ from agents.messages import (
     TsoCongestionAnnouncement,
     TsoRedispatchOrder,
 )
+from agents.reserve_duty import ReserveDuty
 from agents.roles.grid_operator import GridOperator
 from agents.world.forecast import ForecastSource
 from markets import balancing
@@ -63,9 +64,26 @@ class Balanced:
     prices: IspPrices
     bids: EnergyBids
 
+    @property
+    def paid_up_eur_per_mwh(self) -> float:
+        """What upward energy is paid: the period's price, else the last one known (IPS 4.2), else the mid price."""
+        known = self.activation.controller_state.price_up_eur_per_mwh
+        return first_number(self.prices.dispatch_up_eur_per_mwh, known, self.prices.mid_price_eur_per_mwh)
+
+    @property
+    def paid_down_eur_per_mwh(self) -> float:
+        """What downward energy costs, in the same order."""
+        known = self.activation.controller_state.price_down_eur_per_mwh
+        return first_number(self.prices.dispatch_down_eur_per_mwh, known, self.prices.mid_price_eur_per_mwh)
+
     def energy_of(self, owner: int) -> float:
         """Signed balancing energy of one provider, MWh."""
         return float(np.sum(self.activation.energy_mwh[self.bids.owner == owner]))
+
+
+def first_number(*values: float) -> float:
+    """The first value that is a number."""
+    return next((v for v in values if v == v), 0.0)
 
 
 class TSO(GridOperator):
@@ -107,6 +125,7 @@ class TSO(GridOperator):
         self.capacity_rules = balancing.capacity_rules(regulation)
         self.state = balancing.AT_REST
         self.reserves = ReserveLog()
+        self.duty = ReserveDuty(parties, len(self._quarter))
         self.load_forecast_mw = np.full(len(self._quarter), np.nan)
         self._published: list[tuple[int, float, int, float]] = []
         self.used_mw = np.zeros(len(self._quarter))
