@@ -98,13 +98,20 @@ class Beliefs:
         return np.where(np.isnan(told), arrival + stay_min, ready)
 
     def need_of(self, rows: np.ndarray) -> np.ndarray:
-        """Energy believed to be still needed in the battery, kWh: by the battery, else as stated, else unknown."""
-        received = self.metered_kwh[rows] * self.efficiency_of(rows)
-        by_battery = self.desired_kwh[rows] - self.soc_kwh[rows] - received
-        asked = self.stated_kwh[rows] * self.efficiency_of(rows)
-        need = np.where(np.isnan(by_battery), STATED_MARGIN * asked - received, NEED_MARGIN * by_battery)
-        need = np.where(np.isnan(need), NEED_MARGIN * (UNKNOWN_NEED_KWH - received), need)
-        return np.clip(need, 0.0, np.where(np.isnan(self.capacity_kwh[rows]), 100.0, self.capacity_kwh[rows]))
+        """Energy believed to be still needed in the battery, kWh.
+
+        By the battery where the car says what it should hold; else as the driver stated; else as much as fits in, or
+        what is usual. It never exceeds what the battery can still take.
+        """
+        efficiency = self.efficiency_of(rows)
+        received = self.metered_kwh[rows] * efficiency
+        room = self.capacity_kwh[rows] - self.soc_kwh[rows] - received
+        by_battery = NEED_MARGIN * (self.desired_kwh[rows] - self.soc_kwh[rows] - received)
+        need = np.where(np.isnan(by_battery), STATED_MARGIN * self.stated_kwh[rows] * efficiency - received, by_battery)
+        unknown = np.where(np.isnan(room), NEED_MARGIN * (UNKNOWN_NEED_KWH - received), room)
+        return np.clip(
+            np.where(np.isnan(need), unknown, need), 0.0, np.where(np.isnan(room), 100.0, NEED_MARGIN * room)
+        )
 
     def urgent_of(self, rows: np.ndarray) -> np.ndarray:
         """Part of the need that comes at once, kWh in the battery: nobody said when the car leaves."""
