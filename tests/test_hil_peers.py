@@ -212,7 +212,7 @@ def test_the_check_tells_a_good_station_from_a_bad_one(tmp_path: Path):
 
     async def check(name: str, faults: set[str]) -> dict[str, str]:
         given = settings(tmp_path / name, station("*", insist=False, start_after_s=1.0), port=0)
-        one = Check(given, Patience(5.0, 5.0, 5.0))
+        one = Check(given, Patience(5.0, 5.0, 5.0), with_reset=True)
         task = asyncio.create_task(one.run())
         await until(lambda: hasattr(one, "_central") and one._central.port)
         options = StationOptions(
@@ -231,6 +231,7 @@ def test_the_check_tells_a_good_station_from_a_bad_one(tmp_path: Path):
         good, bad = await asyncio.gather(check("GOOD", set()), check("BAD", {"no_fallback"}))
         assert "fail" not in good.values(), good
         assert good["falls back by itself"] == good["pauses at zero"] == good["stops when asked"] == "pass"
+        assert good["unlocks the plug"] == good["restarts when asked and boots again"] == "pass"
         assert bad["falls back by itself"] == "fail"
         assert bad["follows set-points"] == "skip"
 

@@ -375,6 +375,38 @@ def test_a_car_that_waits_is_started_once():
     assert len([c for c in bench.calls if c[0] == "RemoteStartTransaction"]) == 1
 
 
+def test_of_two_connectors_the_one_with_the_car_is_started():
+    bench = Bench(session=False, start_after_s=3.0)
+    bench.point.status(0, "free", bench.clock.utc)
+    bench.point.status(2, "occupied", bench.clock.utc)
+    bench.point.status(1, "free", bench.clock.utc)
+    bench.pass_(5)
+    (start,) = [c for c in bench.calls if c[0] == "RemoteStartTransaction"]
+    assert start[1]["connectorId"] == 2
+    bench.point.started("x", 2, bench.clock.utc, [])
+    bench.pass_(2)
+    assert [p["connectorId"] for n, p in bench.calls if n == "SetChargingProfile"][-1] == 2
+    bench.point.status(1, "free", bench.clock.utc)
+    assert bench.point.transaction is not None
+
+
+def test_a_quiet_meter_is_asked_but_not_for_ever():
+    bench = Bench(answers={"TriggerMessage": Reply({"status": "Rejected"})})
+    bench.pass_(60)
+    asked = [c for c in bench.calls if c == ("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": 1})]
+    assert len(asked) == 3
+    talks = Bench()
+    talks.pass_(60, 4.0)
+    assert not [c for c in talks.calls if c[0] == "TriggerMessage" and c[1]["requestedMessage"] == "MeterValues"]
+
+
+def test_one_stack_level_is_enough():
+    settings = [{"key": "ChargeProfileMaxStackLevel", "readonly": True, "value": "0"}]
+    bench = Bench(answers={"GetConfiguration": Reply({"configurationKey": settings})})
+    bench.pass_(2)
+    assert {p["stackLevel"] for p in bench.profiles("TxProfile")} == {0}
+
+
 def test_an_unlisted_identity_may_not_charge():
     bench = Bench(session=False, id_tags=("GOOD",))
     assert bench.point.authorises("GOOD")

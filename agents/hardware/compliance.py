@@ -49,11 +49,14 @@ class Check:
         Longest waits.
     say : callable
         Takes a line of progress.
+    with_reset : bool
+        Also unlock the plug and restart the station.
     """
 
     settings: HardwareSettings
     patience: Patience = field(default_factory=Patience)
     say: Callable[[str], None] = lambda line: None
+    with_reset: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     async def run(self) -> list[Finding]:
@@ -84,6 +87,9 @@ class Check:
             await self._clears()
             await self._comes_back()
             await self._stops()
+        if self.with_reset and self._point.version != "sunspec":
+            await self._unlocks()
+            await self._restarts()
         self._sums_up()
 
     def _find(self, name: str, is_good: bool | None, detail: str = "", *, note: bool = False) -> None:
@@ -236,6 +242,20 @@ class Check:
         ticket = self._central.session(self._name, "stop", "check")
         ended = await self._until(lambda: self._point.transaction is None, 20.0)
         self._find("stops when asked", ended, str(ticket.state))
+
+    async def _unlocks(self) -> None:
+        reply = await self._call(dialect_of(self._point.version).unlock(self._point.connector or 1))
+        is_known = reply.is_ok and reply.get("status") != "NotSupported"
+        self._find("unlocks the plug", accepted(reply) if is_known else None, _said(reply))
+
+    async def _restarts(self) -> None:
+        """A soft restart: accepted, and it boots again."""
+        boots = self._point.counts["booted"]
+        reply = await self._call(dialect_of(self._point.version).reset(hard=False))
+        came = accepted(reply) and await self._until(
+            lambda: self._point.counts["booted"] > boots, self.patience.reconnect_s
+        )
+        self._find("restarts when asked and boots again", came, _said(reply))
 
     def _sums_up(self) -> None:
         point, counters = self._point, self._central.counters[self._name]

@@ -29,6 +29,8 @@ from agents.port import (
 
 DISCHARGING = ("2.1", "sunspec")
 """Protocols that can ask for power back to the grid."""
+_WEIGHT = ("unknown", "free", "unavailable", "faulted", "occupied", "charging")
+"""Which of several connectors' states counts, the last one most."""
 OVERDRAWS_TO_STOP = 2
 """Samples in a row above what was told after which the session is stopped (CP-3)."""
 
@@ -104,6 +106,7 @@ class PhysicalPoint:
         self.has_spoken = False
         self.connector = settings.connector
         self.state = "unknown"
+        self._states: dict[int, str] = {}
         self.transaction: str | None = None
         self.plugged_utc_s = math.inf
         self.begun_utc_s = math.nan
@@ -288,6 +291,11 @@ class PhysicalPoint:
         if connector == 0 or (self.connector is not None and connector != self.connector):
             self.wake()
             return
+        self._states[connector] = state
+        self._take_state(max(self._states.values(), key=_WEIGHT.index) if self.connector is None else state)
+        self.wake()
+
+    def _take_state(self, state: str) -> None:
         if state != self.state:
             self._add_power(self.clock.utc_s())
             self.note("status", state)
@@ -297,10 +305,15 @@ class PhysicalPoint:
         if state == "free":
             self.plugged_utc_s = math.inf
             self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
-        if state == "free" and self.transaction is not None:
-            self.note("session_lost", "the connector is free although no stop was told")
-            self._end_session()
-        self.wake()
+            if self.transaction is not None:
+                self.note("session_lost", "the connector is free although no stop was told")
+                self._end_session()
+
+    @property
+    def likely_connector(self) -> int:
+        """The connector in use, or the one where a car waits, or the first."""
+        waiting = [c for c, state in self._states.items() if state in ("occupied", "charging")]
+        return self.connector or (waiting[0] if waiting else 1)
 
     def authorises(self, tag: str) -> bool:
         """Whether this identity may charge."""

@@ -35,6 +35,8 @@ STOPS_TO_LOCK = 3
 TRY_AGAIN_S = 60.0
 RETRY_S = 1.0
 TRY_START_S = 10.0
+LEAST_POLL_S = 2.0
+POLLS_TO_GIVE_UP = 3
 YOUNG_S = 2.0
 """Age of a session up to which a refused profile is tried again in the same form."""
 RAISE_PATIENCE_LEASES = 3.0
@@ -87,6 +89,8 @@ class Steering:
         self._raised_since_s = math.nan
         self._default_connector = 0
         self._transaction: str | None = None
+        self._stack = 1
+        self._polled_at_s, self._deaf_polls = -math.inf, 0
 
     # --- what is wanted -----------------------------------------------------------------------------------------------
 
@@ -134,13 +138,11 @@ class Steering:
         self._notice(now_s)
         if now_s < self._not_before_s:
             return None
-        return (
-            self._stop(now_s)
-            or self._first_setup(now_s)
-            or self._limit(now_s)
-            or self._next_setup()
-            or self._start(now_s)
-        )
+        for step in (self._stop, self._first_setup, self._limit, self._later_setup, self._start, self._poll):
+            work = step(now_s)
+            if work is not None:
+                return work
+        return None
 
     def due_s(self) -> float:
         """Seconds until :meth:`next` may have something again without any message coming."""
@@ -188,6 +190,9 @@ class Steering:
             return None
         return self._next_setup() if self._setup and self._setup[0] in ("probe", "default") else None
 
+    def _later_setup(self, now_s: float) -> Work | None:
+        return self._next_setup()
+
     def _next_setup(self) -> Work | None:
         if not self._setup or (self._setup[0] in ("probe", "default") and not self.point.has_spoken and self._is_early):
             return None
@@ -229,7 +234,7 @@ class Steering:
         profile = Profile(
             form.purpose,
             SESSION_ID if form.purpose == "session" else LEASED_DEFAULT_ID,
-            1,
+            self._stack if form.purpose == "session" else 1,
             wire_limit,
             form.unit,
             point.connector or 1,
@@ -259,7 +264,17 @@ class Steering:
         if not is_asked or not is_free or now_s < self._started_at_s + TRY_START_S:
             return None
         self._started_at_s = now_s
-        return Work("start", self.dialect.start(point.connector or 1, OWN_TAG, int(now_s)))
+        return Work("start", self.dialect.start(point.likely_connector, OWN_TAG, int(now_s)))
+
+    def _poll(self, now_s: float) -> Work | None:
+        """Ask for a meter sample where none comes by itself; not for ever, where nobody answers."""
+        point, every_s = self.point, max(self.settings.meter_interval_s, LEAST_POLL_S)
+        heard_s = point.begun_utc_s if math.isnan(point.heard_utc_s) else max(point.heard_utc_s, point.begun_utc_s)
+        is_quiet = point.transaction is not None and now_s - heard_s > self.settings.reaction_s
+        if not is_quiet or now_s < self._polled_at_s + every_s or self._deaf_polls >= POLLS_TO_GIVE_UP:
+            return None
+        self._polled_at_s = now_s
+        return Work("poll", self.dialect.trigger("meter", point.connector))
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -285,6 +300,8 @@ class Steering:
             takes_a = "current" in rates or rates.strip() == "a" or "a," in rates or ",a" in rates
             self._forms = self._all_forms("A" if takes_a else "W")
         self.point.unit = self.unit
+        if "0" in (said.get("ChargeProfileMaxStackLevel"), said.get("ProfileStackLevel")):
+            self._stack = 0
 
     def _all_forms(self, first: str = "") -> list[_Form]:
         fixed = self.settings.unit
@@ -314,6 +331,9 @@ class Steering:
 
     def _done_status(self, work: Work, reply: Reply) -> None:
         self._setup.popleft()
+
+    def _done_poll(self, work: Work, reply: Reply) -> None:
+        self._deaf_polls = 0 if accepted(reply) else self._deaf_polls + 1
 
     def _done_limit(self, work: Work, reply: Reply) -> None:
         point, now_s = self.point, self.point.clock.utc_s()

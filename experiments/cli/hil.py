@@ -90,6 +90,7 @@ def check(
     interval_s: Annotated[float, typer.Option("--interval", help="Meter interval asked for, s.")] = 2.0,
     wait_s: Annotated[float, typer.Option("--wait", help="Longest wait for the station, s.")] = 60.0,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse messages that break their schema.")] = False,
+    with_reset: Annotated[bool, typer.Option("--with-reset", help="Also unlock the plug and restart.")] = False,
     folder: Annotated[Path, typer.Option("--out", help="Where the recording goes.")] = Path("results/hil-check"),
     state: Annotated[Path, typer.Option("--state", help="Where proofs are kept.")] = Path("results/hil-state"),
     json_output: JsonOption = False,
@@ -98,7 +99,9 @@ def check(
     """Exercise one station and print what it keeps of what it promises; exit code 3 if something fails."""
     from experiments.hil.check import CheckOptions, run_check
 
-    options = CheckOptions(target, max_kw, safe_kw, phases, lease_s, interval_s, wait_s, strict, folder, state)
+    options = CheckOptions(
+        target, max_kw, safe_kw, phases, lease_s, interval_s, wait_s, strict, folder, state, with_reset
+    )
     with _faults_to_exit():
         findings = run_check(options, (lambda line: None) if quiet else say)
     if json_output:

@@ -32,6 +32,7 @@ class CheckOptions:
     is_strict: bool
     folder: Path
     state: Path
+    with_reset: bool = False
 
 
 def run_check(options: CheckOptions, say: Callable[[str], None]) -> list[Finding]:
@@ -47,7 +48,7 @@ def run_check(options: CheckOptions, say: Callable[[str], None]) -> list[Finding
     if faults:
         raise GuardError("; ".join(faults))
     patience = Patience(options.wait_s, session_s=max(15.0, options.wait_s / 2.0))
-    check = Check(settings, patience, say)
+    check = Check(settings, patience, say, options.with_reset)
     if options.target != "station":
         return asyncio.run(check.run())
     own = [f"ws://127.0.0.1:{OWN_PORT}", "--quiet", "--interval", f"{options.interval_s:g}"]
