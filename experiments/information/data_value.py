@@ -1,0 +1,127 @@
+"""What each data item is worth to each cluster of services, for V1G and V2X, beside the report's table 7.1.
+
+A world in which everything is told is run once, then once without each item. The value of an item to a cluster is what
+the cluster earns or saves less without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from agents.information.items import CLUSTERS, ITEMS, MODES, TABLE_7_1
+from agents.settings import DataSettings, ItemSettings, Settings
+from experiments.information.worlds import HOME_SEGMENTS, in_mode, received_eur, talkative
+
+MISSING_EUR_PER_KWH = 1.0
+"""What a missing kWh costs a driver: about a fast charger's price (assumption)."""
+CONGESTION_THRESHOLD = 0.6
+"""Loading at which operators act in these worlds, so that the service is asked for at all (assumption)."""
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ItemValue:
+    """Value of one item to one cluster.
+
+    Attributes
+    ----------
+    item, cluster, mode : str
+    importance : int
+        Of report table 7.1; 0 = not relevant.
+    base_eur, without_eur : float
+        Worth of the service in a run with everything told, and without the item.
+    """
+
+    item: str
+    cluster: str
+    mode: str
+    importance: int
+    base_eur: float
+    without_eur: float
+
+    @property
+    def value_eur(self) -> float:
+        """What the item is worth."""
+        return self.base_eur - self.without_eur
+
+
+def worth_eur(tables: Tables, cluster: str, representation: int) -> float:
+    """What a cluster of services is worth in a run, EUR of the simulated area.
+
+    * local optimisation: what drivers behind a meter save against no steering, less what missing energy costs them;
+    * congestion management: what the CSP is paid;
+    * portfolio management: what drivers on the road save, and less cost of the supplier's imbalance;
+    * balancing: what the BSP is paid for capacity and energy.
+    """
+    if cluster == "local_optimisation":
+        return _saved_eur(tables, behind_meter=True)
+    if cluster == "congestion_management":
+        return received_eur(tables, "csp", ("redispatch", "capacity_call"))
+    if cluster == "portfolio_management":
+        imbalance = received_eur(tables, "supplier", ("imbalance",)) / representation
+        return _saved_eur(tables, behind_meter=False) + imbalance
+    return received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy")) / representation
+
+
+def _saved_eur(tables: Tables, *, behind_meter: bool) -> float:
+    s = tables["sessions"]
+    mine = np.isin(np.asarray(s["segment"]), HOME_SEGMENTS) == behind_meter
+    saved = np.asarray(s["uncontrolled_cost_eur"]) - np.asarray(s["cost_eur"])
+    return float(np.sum((saved - MISSING_EUR_PER_KWH * np.asarray(s["missing_kwh"]))[mine]))
+
+
+def measure(
+    settings: Settings,
+    simulate: Callable[[Settings], Any],
+    *,
+    modes: tuple[str, ...] = MODES,
+    items: tuple[str, ...] = TABLE_7_1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ItemValue]:
+    """Run everything and compare.
+
+    Parameters
+    ----------
+    settings : Settings
+        The world.
+    simulate : callable
+        :func:`agents.model.simulate`.
+    modes, items : tuples of str
+        What to measure.
+    progress : callable, optional
+        Told (runs done, runs in all).
+    """
+    rules = replace(settings.regulation, congestion_threshold_share=CONGESTION_THRESHOLD)
+    world = talkative(replace(settings, regulation=rules))
+    done, total = 0, len(modes) * (1 + len(items))
+    found = []
+    for mode in modes:
+        base = in_mode(world, mode)
+        worth: dict[str, dict[str, float]] = {}
+        for item in ("", *items):
+            off = (ItemSettings(item, "aggregator", is_off=True),) if item else ()
+            tables = simulate(replace(base, data=DataSettings(items=off))).tables
+            worth[item] = {c: worth_eur(tables, c, settings.representation) for c in CLUSTERS}
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        for item in items:
+            for cluster in CLUSTERS:
+                importance = ITEMS[item].importance_for(cluster, mode)
+                found.append(ItemValue(item, cluster, mode, importance, worth[""][cluster], worth[item][cluster]))
+    return found
+
+
+def agreement(values: list[ItemValue]) -> float:
+    """Rank correlation of measured value and the report's importance; 1 = the same order, NaN where nothing differs."""
+    from scipy.stats import spearmanr
+
+    measured = [v.value_eur for v in values]
+    reported = [-(v.importance or 4) for v in values]
+    if len(set(np.round(measured, 6))) < 2 or len(set(reported)) < 2:
+        return float("nan")
+    return float(spearmanr(measured, reported).statistic)
