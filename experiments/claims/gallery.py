@@ -45,7 +45,7 @@ class Scale:
     scenario: str = "small"
 
 
-SCALES = {"small": Scale(8, 1, 4), "large": Scale(40, 4, 25)}
+SCALES = {"small": Scale(8, 1, 8), "large": Scale(40, 4, 25)}
 
 
 @dataclass(frozen=True)

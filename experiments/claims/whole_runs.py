@@ -6,9 +6,6 @@ import numpy as np
 
 from experiments.claims.claim import Differences, Evidence, over
 
-SLACK_SHARE = 0.01
-"""Change that counts as none for shares of sessions."""
-
 
 def direct_signal(read: Differences) -> Evidence:
     """An absolute signal that nobody else is told of, against the same signal through CSP and aggregator."""
@@ -36,14 +33,14 @@ def direct_signal(read: Differences) -> Evidence:
 def strain(read: Differences) -> Evidence:
     """Highest loading with each way of steering, against nobody steering."""
     kpi = "transformer_loading_max_share"
-    gain = {name: read(name, "uncontrolled", kpi) for name in ("price", "time_of_use", "shared")}
-    overload = read("shared", "uncontrolled", "overload_branch_h")
+    gain = {name: read(name, "uncontrolled", kpi) for name in ("price", "time_of_use", "managed")}
+    overload = read("managed", "uncontrolled", "overload_branch_h")
     return Evidence(
         (
-            over("highest transformer loading, sharing the connection", gain["shared"], "share", below=0.0),
+            over("highest transformer loading, prices and congestion management", gain["managed"], "share", below=0.0),
             over("highest transformer loading, following prices", gain["price"], "share", below=0.0),
             over("highest transformer loading, following a time-of-use fee", gain["time_of_use"], "share", below=0.0),
-            over("hours of overload, sharing the connection", overload, "h"),
+            over("hours of overload, prices and congestion management", overload, "h"),
             over("highest transformer loading with nobody steering", read("uncontrolled", "", kpi), "share"),
         ),
         "Whether smart charging relieves the grid depends on what it follows: a price can move all cars to one hour.",

@@ -56,6 +56,8 @@ def _show(found: Verdict) -> None:
         out.print(f"  {_mark(check)} {check.what}: {_value(check)}", markup=False)
     if found.evidence.remark:
         out.print(f"  {found.evidence.remark}", markup=False)
+    if any(c.is_judged and c.holds is None for c in found.evidence.checks):
+        out.print("  ? = the interval holds the limit: these draws do not tell", markup=False)
     out.print(f"  verdict: {found.verdict}\n", style="bold", markup=False)
 
 

@@ -77,24 +77,24 @@ def _chart(kpi: str, effects: list[Effect], row: int) -> Chart:
             "showgrid": True,
             "gridcolor": RULE,
             "zeroline": False,
-            **_ticks(effect, x),
+            **_ticks(effect, x, len(shown)),
         }
     figure = chart(traces, title_of(kpi), 320, hovermode="closest", showlegend=False, **layout)
     return Chart(f"effect-{row}", name_of(kpi), _finding(kpi, effects), figure)
 
 
-def _ticks(effect: Effect, x: list[Any]) -> dict[str, Any]:
+def _ticks(effect: Effect, x: list[Any], n_panels: int) -> dict[str, Any]:
     """Ticks at the values of the factor where they are few and apart."""
     if not effect.is_numeric:
         return {"range": [-0.5, len(x) - 0.5]}
     gaps = np.diff(sorted(x)) / (np.ptp(x) or 1.0)
-    if len(x) > 5 or np.min(gaps, initial=1.0) < 0.2:
-        return {"nticks": 5}
+    if len(x) > (5 if n_panels < 4 else 3) or np.min(gaps, initial=1.0) < 0.2:
+        return {"nticks": 5 if n_panels < 4 else 4}
     return {"tickvals": x, "ticktext": [f"{v:.3g}" for v in x]}
 
 
 def _labels(effect: Effect) -> list[str]:
-    return [v.label.replace("_", " ") for v in effect.levels]
+    return [_at(effect, v.label) for v in effect.levels]
 
 
 def _finding(kpi: str, effects: list[Effect]) -> str:
@@ -114,7 +114,7 @@ def _finding(kpi: str, effects: list[Effect]) -> str:
 
 def _at(effect: Effect, label: str) -> str:
     if not effect.is_numeric:
-        return setting_text(effect.factor, {"true": True, "false": False}.get(label, label))
+        return setting_text(effect.factor, {"True": True, "False": False}.get(label, label))
     if " to " in label:
         low, high = (float(x) * scale_of(effect.factor) for x in label.split(" to "))
         unit = shown_unit(effect.factor)
