@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.cashbook import Cashbook
+from agents.monitoring import AuctionMonitor
 from agents.positions import Positions
 from markets import day_ahead
 from markets.calendar import Horizon
 from markets.day_ahead import CurveOrders, DayAheadClearing
-from markets.intraday import BookTerms, Order, OrderBook, Product, Trade
+from markets.intraday import BookTerms, Order, OrderBook, Product, Trade, clear_auction
 from markets.levers import Regulation
 
 BORDER = "Border"
@@ -87,6 +88,7 @@ class Exchange:
         self.auction_eur_per_mwh = {f"ida{k}": np.full(n, np.nan) for k in (1, 2, 3)}
         self.traded_mwh, self.traded_eur = np.zeros(n), np.zeros(n)
         self.trades, self.rejections = TradeLog(), RejectionLog()
+        self.monitor = AuctionMonitor(len(positions.parties))
         self._books: dict[int, OrderBook] = {}
         self.book_rows: list[tuple[int, int, str, float, float, int]] = []
 
@@ -112,20 +114,32 @@ class Exchange:
         self.auction_eur_per_mwh[name][span] = price
         return accepted
 
+    def last_price_eur_per_mwh(self, periods: np.ndarray) -> np.ndarray:
+        """Newest auction price of every period: what the market knows of its value, float[n]."""
+        price = self.day_ahead_eur_per_mwh[periods]
+        for later in self.auction_eur_per_mwh.values():
+            price = np.where(np.isnan(later[periods]), price, later[periods])
+        return np.asarray(price)
+
     def _auction(
         self, market: str, gate: int, span: slice, orders: Sequence[CurveOrders], per_mtu: int
     ) -> tuple[DayAheadClearing, list[np.ndarray]]:
         book = CurveOrders.concatenate(orders)
         n_mtu = (span.stop - span.start) // per_mtu
         rules = self.regulation
-        limits = (rules.day_ahead_price_min_eur_per_mwh, rules.day_ahead_price_max_eur_per_mwh)
-        if market != "day_ahead":
-            limits = (-9999.0, 9999.0)
-        clearing = day_ahead.clear(
-            book, n_mtu=n_mtu, price_min_eur_per_mwh=limits[0], price_max_eur_per_mwh=limits[1], mtu_h=0.25 * per_mtu
-        )
+        if market == "day_ahead":
+            clearing = day_ahead.clear(
+                book,
+                n_mtu=n_mtu,
+                price_min_eur_per_mwh=rules.day_ahead_price_min_eur_per_mwh,
+                price_max_eur_per_mwh=rules.day_ahead_price_max_eur_per_mwh,
+                mtu_h=0.25 * per_mtu,
+            )
+        else:
+            clearing = clear_auction(int(market[-1]), book, n_mtu=n_mtu)
         for refused in clearing.rejections:
             self.rejections.add(gate, market, self.positions.parties[book.owner[refused.row]], refused.rule)
+        self.monitor.note(market, book, clearing)
         self._settle_auction(market, gate, span, book, clearing, per_mtu)
         ends = np.cumsum([len(o) for o in orders])[:-1]
         return clearing, np.split(clearing.accepted_mw, ends)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agents.border import Border
 from agents.cashbook import Cashbook
 from agents.cast import Cast
-from agents.exchange import BORDER, EXCHANGE, Exchange
+from agents.exchange import EXCHANGE, Exchange
 from agents.nation import Nation
 from agents.redispatch import RedispatchDesk, counter_orders
 from agents.roles.brp import URGENCY_EUR_PER_MWH
@@ -23,9 +24,6 @@ from markets.balancing import CapacityBids
 from markets.calendar import Horizon
 from markets.day_ahead import CurveOrders
 from markets.levers import Regulation
-
-BORDER_INTRADAY_MW, BORDER_SPREAD_EUR_PER_MWH = (300.0, 300.0, 300.0), (6.0, 14.0, 30.0)
-"""Depth of the neighbouring zones in the intraday auctions around the day-ahead price (assumption)."""
 
 
 @dataclass
@@ -55,8 +53,10 @@ class MarketDay:
     desk: RedispatchDesk
     rights: TransportRights
     reserved: dict[str, np.ndarray] = field(init=False)
+    border: Border = field(init=False)
 
     def __post_init__(self) -> None:
+        self.border = Border(self.nation.neighbours, self.exchange)
         self.reserved = {name: np.zeros(self.horizon.n_periods) for name in ("fcr", "up", "down")}
 
     def periods_of(self, day: int) -> np.ndarray:
@@ -128,6 +128,10 @@ class MarketDay:
         prequalified = dict.fromkeys(range(len(self.exchange.positions.parties)), np.inf)
         prequalified[bsp.row] = bsp.prequalified_mw
         award, won = tso.auction(products, bids, int(periods[0]), start, bsp.row, prequalified)
+        tso.duty.note_award(award, bids, block, int(periods[0]))
+        for producer in self.cast.producers:
+            for product in award.directions:
+                producer.take_contract(product, periods, tso.duty.contracted_mw[product][producer.row, periods])
         names = {0: "fcr", 1: "up", -1: "down"}
         for i, product in enumerate(award.directions):
             self.reserved[names[product]][periods] = won[i][block]
@@ -167,7 +171,7 @@ class MarketDay:
             producer.hear()
         demand = [brp.bid_day_ahead(now, periods, per_mtu) for brp in cast.brps]
         supply = [p.offer_day_ahead(now, single, periods, per_mtu) for p in cast.producers]
-        border = self._border_day_ahead(periods, per_mtu)
+        border = self.border.day_ahead_orders(periods, per_mtu)
         span = self.horizon.day_slice(day)
         accepted = self.exchange.day_ahead(now, span, [*demand, *supply, border])
         for producer, award in zip(cast.producers, accepted[len(demand) : -1], strict=True):
@@ -176,21 +180,6 @@ class MarketDay:
             producer.offer_balancing(now, periods)
         cast.pool_brp.publish(int(periods[0]), self.exchange.day_ahead_eur_per_mwh[span], periods)
         cast.supplier.price()
-
-    def _border_day_ahead(self, periods: np.ndarray, per_mtu: int) -> CurveOrders:
-        """Import offers and export bids of the neighbouring zones."""
-        n = self.nation.neighbours
-        row = self.exchange.positions.row(BORDER)
-        parts = []
-        for is_buy, mw, price in (
-            (False, n.import_mw, n.import_price_eur_per_mwh),
-            (True, n.export_mw, n.export_price_eur_per_mwh),
-        ):
-            q, p = (v[:, periods].reshape(len(v), -1, per_mtu).mean(axis=2) for v in (mw, price))
-            mtu = np.broadcast_to(np.arange(q.shape[1]), q.shape)
-            shape = (np.full(q.size, row), np.full(q.size, is_buy), mtu.ravel())
-            parts.append(CurveOrders(*shape, np.round(q, 1).ravel(), np.round(p, 2).ravel()))
-        return CurveOrders.concatenate(parts)
 
     def transport_limits(self, now: int, day: int) -> None:
         """The DSO decides what non-firm and pooled agreements leave on the day, within what they promise."""
@@ -235,20 +224,10 @@ class MarketDay:
         urgency = URGENCY_EUR_PER_MWH[name]
         orders = [brp.close_gap(name, now, periods) for brp in self.cast.brps]
         orders += [p.intraday_orders(name, now, periods, urgency) for p in self.cast.producers]
-        orders.append(self._border_intraday(periods))
+        orders.append(self.border.intraday_orders(periods))
         self.exchange.intraday_auction(name, now, slice(int(periods[0]), int(periods[-1]) + 1), orders)
         for producer in self.cast.producers:
             producer.reschedule(now, periods)
-
-    def _border_intraday(self, periods: np.ndarray) -> CurveOrders:
-        row, n = self.exchange.positions.row(BORDER), len(periods)
-        price = self.exchange.day_ahead_eur_per_mwh[periods]
-        parts = []
-        for is_buy, sign in ((False, 1.0), (True, -1.0)):
-            for mw, spread in zip(BORDER_INTRADAY_MW, BORDER_SPREAD_EUR_PER_MWH, strict=True):
-                limit = np.round(price + sign * spread, 2)
-                parts.append(CurveOrders(np.full(n, row), np.full(n, is_buy), np.arange(n), np.full(n, mw), limit))
-        return CurveOrders.concatenate(parts)
 
     def congestion_forecast(self, now: int, day: int) -> None:
         """DSO and TSO predict the loading of their wires and announce congestion."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from agents.fleet.tables import GROUPS
 from agents.information.results import tables_of
+from agents.monitoring import market_monitor
+from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
 from grid.thermal import run_thermal
 
@@ -133,11 +135,13 @@ def _money(m: Flexpolder) -> dict[str, Columns]:
 
 
 def _reserves(m: Flexpolder) -> dict[str, Columns]:
-    r, a = m.cast.tso.reserves, m.record.activations
+    r, a, d = m.cast.tso.reserves, m.record.activations, m.cast.tso.duty.log
     columns = ("period", "provider", "direction", "energy_mwh", "price_eur_per_mwh")
     return {
         "reserves": {name: getattr(r, name) for name in r.__dataclass_fields__},
         "activations": {name: [row[k] for row in a] for k, name in enumerate(columns)},
+        "reserve_shortfalls": {name: getattr(d, name) for name in d.__dataclass_fields__},
+        "market_monitor": market_monitor(m),
     }
 
 
@@ -213,6 +217,9 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
         },
         "ageing": _ageing(m),
         "outages": _outages(m),
+        "quality": quality_table(
+            r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"
+        ),
         "energy": {
             "period": period,
             "source_kwh": r.source_kwh,

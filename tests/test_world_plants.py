@@ -104,7 +104,7 @@ def test_offers_hold_all_available_power_and_no_more() -> None:
 
 
 def one_unit_offers(hours: float) -> tuple[np.ndarray, np.ndarray]:
-    """Offers of a 100 MW unit of cost 80 (84.8 with the margin of 6 %) that expects to run for some hours."""
+    """Offers of a 100 MW unit of cost 80 (100 with the margin of 25 %) that expects to run for some hours."""
     unit = Unit("u", "coal", "gas", 100.0, vom_eur_per_mwh=50.0, min_load_share=0.4, start_eur_per_mw=60.0)
     residual = np.where(DAY.local_hour < hours, 60.0, 0.0)
     offers = unit_offers([unit], np.full((1, 96), 100.0), residual, DAY, FuelPrices(gas_eur_per_mwh=30.0))
@@ -113,18 +113,18 @@ def one_unit_offers(hours: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_start_is_earned_over_the_expected_hours() -> None:
     minimum, rest = one_unit_offers(4.0)
-    assert rest[0] == pytest.approx(84.8 + 60.0 / 4.0)
+    assert rest[0] == pytest.approx(100.0 + 60.0 / 4.0)
     # resting 20 hours: the minimum may cost 0.9 * 60 / 20 to stay on
     assert minimum[0] == pytest.approx(80.0 - 2.7)
     minimum, rest = one_unit_offers(20.0)
-    assert rest[0] == pytest.approx(87.8) and minimum[0] == pytest.approx(80.0 - 13.5)
+    assert rest[0] == pytest.approx(103.0) and minimum[0] == pytest.approx(80.0 - 13.5)
 
 
 def test_must_run_part_bids_its_floor() -> None:
     unit = Unit("u", "CHP", "gas", 100.0, vom_eur_per_mwh=50.0, must_run_share=0.3, must_run_eur_per_mwh=-40.0)
     offers = unit_offers([unit], np.full((1, 96), 100.0), np.zeros(96), DAY)
     assert offers.mw[:, 0].tolist() == [30.0, 70.0]
-    assert offers.price_eur_per_mwh[:, 0].tolist() == [-40.0, 84.8]
+    assert offers.price_eur_per_mwh[:, 0].tolist() == [-40.0, 100.0]
 
 
 def test_outages_come_in_the_season_and_last() -> None:

@@ -23,6 +23,8 @@ URGENCY_EUR_PER_MWH = {"ida1": 25.0, "ida2": 40.0, "ida3": 60.0, "continuous": 1
 """How far beyond the day-ahead price a party goes to close its position rather than be settled at the imbalance price
 (assumption; the standard deviation of shortage minus day-ahead was about 150 EUR/MWh in December 2023)."""
 STEP_MW = 0.1
+LEARNING_SHARE = 0.5
+"""How much of the last error at a time of day a party takes into its next forecast (assumption)."""
 
 
 class BRP(Role):
@@ -61,6 +63,10 @@ class BRP(Role):
         self.pool_mw, self._pool_flexible_mw, self._pool_limit = np.zeros(n), np.zeros(n), np.zeros(n)
         self._pool_known = np.zeros(n, dtype=bool)
         self._pool_seen_mw = np.zeros(96)
+        self._own_error_mw = np.zeros(96)
+        self._expected_at_gate_mw = np.full(n, np.nan)
+        self.pool_at_gate_mw = np.full(n, np.nan)
+        """What it held for the pool at the last gate: the nomination behind a pass-through contract."""
         self._quarter = (local_hour * 4.0).astype(np.int64) % 96
         self.nominated_mwh = np.full(n, np.nan)
         self.regulation_state: dict[int, int] = {}
@@ -85,13 +91,27 @@ class BRP(Role):
         quarter = self._quarter[period]
         self._pool_seen_mw[quarter] += 0.5 * (pool_mw - self._pool_seen_mw[quarter])
 
+    def note_allocated(self, period: int, allocated_mw: float) -> None:
+        """Learn from what was allocated to the portfolio how wrong its forecast usually is at this time of day.
+
+        Losses of the wires and what the pool says about itself are systematically off; a party that never looked back
+        would be long or short every night.
+        """
+        expected = self._expected_at_gate_mw[period]
+        if np.isfinite(expected):
+            self._own_error_mw[self._quarter[period]] += LEARNING_SHARE * (allocated_mw - float(expected))
+
     def expected_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         """Expected consumption of the whole portfolio."""
-        load = self.base.issued_at(now, periods)
+        load = self.base.issued_at(now, periods) + self._own_error_mw[self._quarter[periods]]
         if not self.has_pool:
             return load
-        unknown = self._pool_seen_mw[self._quarter[periods]]
-        return load + np.where(self._pool_known[periods], self.pool_mw[periods], unknown)
+        return load + self._pool_expected_mw(periods)
+
+    def _pool_expected_mw(self, periods: np.ndarray) -> np.ndarray:
+        """The pool's own plan where it told one, else what its meters showed at that time of day."""
+        usual = self._pool_seen_mw[self._quarter[periods]]
+        return np.where(self._pool_known[periods], self.pool_mw[periods], usual)
 
     # --- trade -------------------------------------------------------------------------------------------------------
 
@@ -106,7 +126,7 @@ class BRP(Role):
         return CurveOrders(row, np.ones(2, bool), mtu, np.maximum(volume, 0.0), np.round(limit, 2))
 
     def bid_day_ahead(self, now: int, periods: np.ndarray, per_mtu: int) -> CurveOrders:
-        """Buy the expected need that is not bought yet; what the pool can move is bid with its limit price."""
+        """Buy what is needed and not held yet; what the pool can move is bid with its limit price (MR-BRP)."""
         expected = self.expected_mw(now, periods)
         held = self.exchange.positions.total_mwh(self.party, periods) / 0.25
         flexible = np.where(self._pool_known[periods], self._pool_flexible_mw[periods], 0.0)
@@ -135,7 +155,12 @@ class BRP(Role):
     def trade_continuously(self, now: int, period: int) -> float:
         """Take from the order book of one product what closes the position; returns MW bought."""
         periods = np.array([period])
-        gap = float(_on_step(np.abs(self._gap_mw(now, periods)))[0] * np.sign(self._gap_mw(now, periods)[0]))
+        expected = float(self.expected_mw(now, periods)[0])
+        self._expected_at_gate_mw[period] = expected
+        if self.has_pool:
+            self.pool_at_gate_mw[period] = self._pool_expected_mw(periods)[0]
+        missing = expected - float(self.exchange.positions.total_mwh(self.party, period)) / 0.25
+        gap = round(STEP_MW * round(missing / STEP_MW), 1)
         if gap == 0.0:
             return 0.0
         limit = float(self._limit("continuous", periods, np.array([gap]))[0])
@@ -147,7 +172,7 @@ class BRP(Role):
 
     def _limit(self, market: str, periods: np.ndarray, gap: np.ndarray) -> np.ndarray:
         urgency = URGENCY_EUR_PER_MWH[market]
-        price = self.exchange.day_ahead_eur_per_mwh[periods]
+        price = self.exchange.last_price_eur_per_mwh(periods)
         return np.round(price + np.where(gap >= 0, urgency, -urgency), 2)
 
     # --- what it tells -----------------------------------------------------------------------------------------------

@@ -15,7 +15,13 @@ from agents.messages import SystemForecast
 from agents.role import Role
 from agents.world.balancing_offers import BalancingOffers, balancing_offers
 from agents.world.fleet_data import Unit
-from agents.world.plants import FuelPrices, UnitOffers, marginal_cost_eur_per_mwh, unit_offers
+from agents.world.plants import (
+    FuelPrices,
+    UnitOffers,
+    asking_price_eur_per_mwh,
+    marginal_cost_eur_per_mwh,
+    unit_offers,
+)
 from agents.world.reserve_offers import ReserveOffers, reserve_offers
 from markets.balancing import EnergyBids
 from markets.calendar import Horizon
@@ -74,10 +80,15 @@ class Producer(Role):
         self.cost_eur_per_mwh = marginal_cost_eur_per_mwh(self.units, fuel)
         self.is_weather = np.array([bool(u.driver) for u in self.units])
         self.schedule_mw = np.zeros((len(self.units), exchange.horizon.n_periods))
+        self.value_eur_per_mwh = asking_price_eur_per_mwh(self.units, fuel)
+        """Below this price a running unit rather buys than generates."""
+        self.ask_eur_per_mwh = np.repeat(self.value_eur_per_mwh[:, None], exchange.horizon.n_periods, axis=1)
+        """What each unit wants for running more: its day-ahead offer with start, which found no buyer yet."""
         self._offers: UnitOffers | None = None
         self._bids: dict[int, EnergyBids] = {}
         self._residual_mw = np.zeros(exchange.horizon.n_periods)
         self.offered_mw = np.zeros(exchange.horizon.n_periods)
+        self.contracted_mw = {way: np.zeros(exchange.horizon.n_periods) for way in (1, -1)}
 
     def expected_available_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         """What the units are expected to be able to deliver, float[n_units, n]."""
@@ -104,11 +115,12 @@ class Producer(Role):
             self._residual_mw[span] = told.residual_load_mw
 
     def offer_day_ahead(self, now: int, day: Horizon, periods: np.ndarray, per_mtu: int) -> CurveOrders:
-        """Offer every unit's steps; what was sold ahead is bid to be bought back where that is cheaper."""
+        """Offer every unit's steps; what was sold ahead is bid back where that is cheaper (MR-PROD)."""
         available = self.expected_available_mw(now, periods)
         self._offers = unit_offers(self.units, available, self._residual_mw[periods], day, self.fuel)
         mw, price = (_per_mtu(v, per_mtu) for v in (self._offers.mw, self._offers.price_eur_per_mwh))
         price = np.round(price, 2)
+        self._remember_asks(periods, self._offers)
         ahead_mw = -self.exchange.positions.total_mwh(self.party, periods) / 0.25
         self._ahead = _fill(mw, price, np.maximum(_per_mtu(ahead_mw[None, :], per_mtu)[0], 0.0))
         self.offered_mw[periods] = available.sum(axis=0)
@@ -122,6 +134,11 @@ class Producer(Role):
             np.concatenate([np.maximum(sells, 0.0).ravel(), buys.ravel()]),
             np.tile(price.ravel(), 2),
         )
+
+    def _remember_asks(self, periods: np.ndarray, offers: UnitOffers) -> None:
+        asks = np.repeat(self.value_eur_per_mwh[:, None], len(periods), axis=1)
+        np.maximum.at(asks, offers.unit_row, offers.price_eur_per_mwh)
+        self.ask_eur_per_mwh[:, periods] = asks
 
     def take_award(self, periods: np.ndarray, accepted_mw: np.ndarray, per_mtu: int) -> None:
         """Schedule the units after the auction."""
@@ -146,7 +163,7 @@ class Producer(Role):
     def intraday_orders(self, market: str, now: int, periods: np.ndarray, urgency: float) -> CurveOrders:
         """Close the gap of the weather units; offer and bid the firm ones around their cost."""
         gap = self._weather_gap_mw(now, periods)
-        price = self.exchange.day_ahead_eur_per_mwh[periods]
+        price = self.exchange.last_price_eur_per_mwh(periods)
         mtu = np.arange(len(periods))
         own = CurveOrders(
             np.full(len(mtu), self.row),
@@ -157,7 +174,7 @@ class Producer(Role):
         )
         up, down = self.room_mw(now, periods)
         shape = up.shape
-        cost = np.broadcast_to(self.cost_eur_per_mwh[:, None], shape)
+        saved = np.broadcast_to(self.value_eur_per_mwh[:, None], shape)
         keep = ~self.is_weather
         firm = [
             CurveOrders(
@@ -165,9 +182,12 @@ class Producer(Role):
                 np.full(up[keep].size, is_buy),
                 np.broadcast_to(mtu, shape)[keep].ravel(),
                 np.round(0.3 * room[keep], 1).ravel(),
-                np.round(cost[keep] + sign * 3.0, 2).ravel(),
+                np.round(limit[keep] + sign * 3.0, 2).ravel(),
             )
-            for is_buy, room, sign in ((False, up, 1.0), (True, down, -1.0))
+            for is_buy, room, sign, limit in (
+                (False, up, 1.0, self.ask_eur_per_mwh[:, periods]),
+                (True, down, -1.0, saved),
+            )
         ]
         return CurveOrders.concatenate([own, *firm])
 
@@ -180,27 +200,28 @@ class Producer(Role):
             total = float(np.sum(room))
             if total < 10.0:
                 continue
-            edge = self._edge_cost(room, is_buy=is_buy)
+            edge = self._edge_price(room, period, is_buy=is_buy)
             for share, markup in QUOTE_STEPS:
                 mw = round(min(share * total, 300.0), 1)
                 if mw >= 0.1:
                     orders.append(Order(self.row, is_buy, mw, round(edge + sign * markup, 2)))
         return orders
 
-    def _edge_cost(self, room: np.ndarray, *, is_buy: bool) -> float:
-        """Cost of the unit that moves next: the cheapest to go up, the dearest to go down."""
-        cost = self.cost_eur_per_mwh[room > 1.0]
-        if not len(cost):
-            cost = self.cost_eur_per_mwh[room > 0.0]
-        return float(np.max(cost) if is_buy else np.min(cost))
+    def _edge_price(self, room: np.ndarray, period: int, *, is_buy: bool) -> float:
+        """Price of the unit that moves next: the cheapest to go up, the one that saves most to go down."""
+        useful = room > 1.0 if (room > 1.0).any() else room > 0.0
+        if is_buy:
+            return float(np.max(self.value_eur_per_mwh[useful]))
+        return float(np.min(self.ask_eur_per_mwh[useful, period]))
 
     def trade_weather(self, now: int, period: int, urgency: float) -> float:
         """Take from the book what the newest weather forecast asks for; returns MW bought."""
         gap = float(np.round(self._weather_gap_mw(now, np.array([period]))[0], 1))
         if gap == 0.0:
             return 0.0
-        price = self.exchange.day_ahead_eur_per_mwh[period] + (urgency if gap < 0 else -urgency)
-        order = Order(self.row, gap < 0, abs(gap), round(float(price), 2), kind="ioc")
+        last = float(self.exchange.last_price_eur_per_mwh(np.array([period]))[0])
+        limit = round(last + (urgency if gap < 0 else -urgency), 2)
+        order = Order(self.row, gap < 0, abs(gap), limit, kind="ioc")
         return self.exchange.trade(now, period, order)
 
     def _weather_gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
@@ -260,13 +281,19 @@ class Producer(Role):
         """Offer capacity of plants, batteries and large consumers for a day."""
         return reserve_offers(self._rng, products) if self.has_other_flexibility else None
 
+    def take_contract(self, product: int, periods: np.ndarray, awarded_mw: np.ndarray) -> None:
+        """Note the aFRR capacity of a day that it must bid (1 up, -1 down); FCR leaves no bids to make."""
+        if product in self.contracted_mw:
+            self.contracted_mw[product][periods] = awarded_mw
+
     def offer_balancing(self, now: int, periods: np.ndarray) -> None:
-        """Make the energy bids of a day from the schedule after the auction."""
+        """Make the energy bids of a day from the schedule after the auction, at least what is contracted."""
         available = self.expected_available_mw(now, periods)
         price = self.exchange.day_ahead_eur_per_mwh[periods]
         offers = balancing_offers(self.units, self.schedule_mw[:, periods], available, price, self._rng, self.fuel)
         keep = (offers.unit_row >= 0) | self.has_other_flexibility
         own = BalancingOffers(*(getattr(offers, f.name)[keep] for f in fields(offers)))
+        own = own.at_least(self.contracted_mw[1][periods], self.contracted_mw[-1][periods])
         column = own.columns(0, len(periods))
         ends = np.searchsorted(column["period"], np.arange(len(periods) + 1))
         for k, period in enumerate(periods.tolist()):

@@ -9,7 +9,7 @@ and the battery power are assumptions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,22 @@ class BalancingOffers:
     ramp_share_per_min: np.ndarray
     mw: np.ndarray
     price_eur_per_mwh: np.ndarray
+
+    def at_least(self, up_mw: np.ndarray, down_mw: np.ndarray) -> BalancingOffers:
+        """The same offers with more of each, where all together are less than what is owed in a direction.
+
+        Parameters
+        ----------
+        up_mw, down_mw : array of float, shape (n_periods,)
+            Contracted capacity: a contract for aFRR is an obligation to bid it.
+        """
+        mw = self.mw.copy()
+        for side, owed in ((self.is_up, up_mw), (~self.is_up, down_mw)):
+            total = mw[side].sum(axis=0)
+            short = (total < owed) & (total > 0.0)
+            grown = np.ceil(mw[side][:, short] * (owed[short] / total[short])[None, :] - 1e-9)
+            mw[np.ix_(side, short)] = grown
+        return replace(self, mw=mw)
 
     def columns(self, first_period: int, end_period: int) -> dict[str, np.ndarray]:
         """Bids of some periods as the columns that ``markets.balancing.bids.EnergyBids`` takes, period by period.

@@ -23,7 +23,7 @@ from markets.calendar import Horizon
 IMPORT_LIMIT_MW, EXPORT_LIMIT_MW = 5_500.0, 5_500.0
 N_STEPS = 13
 # from a net position of nil to a full interconnector the price moves by this much (assumption)
-REACH_EUR_PER_MWH = 15.0
+REACH_EUR_PER_MWH = 30.0
 WIND_PER_LOAD, SUN_PER_LOAD = 1.02, 1.5
 # start-up costs in hours well above the day's mean residual load, EUR/MWh per unit of it squared (assumption, tuned)
 START_EUR_PER_MWH = 260.0
@@ -32,7 +32,7 @@ MORNING_RISE = 0.10
 # residual load of the region per mean load, and the price level there
 CURVE = (
     (-0.60, -0.25, -0.10, 0.00, 0.08, 0.18, 0.30, 0.42, 0.55, 0.70, 0.85, 1.00, 1.15, 1.35),
-    (-380.0, -90.0, -12.0, 5.0, 18.0, 46.0, 72.0, 85.0, 96.0, 117.0, 150.0, 190.0, 240.0, 420.0),
+    (-380.0, -90.0, -12.0, 5.0, 18.0, 36.0, 62.0, 75.0, 86.0, 107.0, 140.0, 180.0, 230.0, 410.0),
 )
 
 

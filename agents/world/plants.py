@@ -15,6 +15,7 @@ __all__ = [
     "FuelPrices",
     "Unit",
     "UnitOffers",
+    "asking_price_eur_per_mwh",
     "available_mw",
     "co2_intensity",
     "dutch_fleet",
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH = -500.0, 4000.0
-BID_MARGIN_SHARE = 0.06
+BID_MARGIN_SHARE = 0.25
+"""What thermal units ask beyond their cost, calibrated on the prices of 2025: gas was dearer then (about 36 EUR/MWh)
+than in the cost examples (30), and transport, trading and profit are in it too."""
 # thermal plants are serviced in the mild months (assumption)
 MONTH_AVAILABLE = (0.92, 0.92, 0.88, 0.83, 0.80, 0.80, 0.80, 0.80, 0.82, 0.85, 0.90, 0.92)
 
@@ -67,6 +70,13 @@ def marginal_cost_eur_per_mwh(units: Sequence[Unit], fuel: FuelPrices | None = N
             for u in units
         ]
     )
+
+
+def asking_price_eur_per_mwh(units: Sequence[Unit], fuel: FuelPrices | None = None) -> np.ndarray:
+    """Marginal cost with what thermal units add to it, without starts and scarcity, shape (n_units,)."""
+    is_thermal = np.array([u.fuel in ("gas", "coal") for u in units])
+    cost = marginal_cost_eur_per_mwh(units, fuel)
+    return cost + np.where(is_thermal, BID_MARGIN_SHARE, 0.0) * cost
 
 
 def stylised_merit_order(fuel: FuelPrices | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -178,8 +188,7 @@ def unit_offers(
     recovery = np.where(running_h > 0.0, start / np.maximum(running_h, 1.5), start / 3.0)
     is_thermal = np.array([u.fuel in ("gas", "coal") for u in units])[:, None]
     markup = recovery + np.where(is_thermal, _scarcity_markup(available, cost, residual_load_mw), 0.0)
-    margin = np.where(is_thermal, BID_MARGIN_SHARE, 0.0) * cost[:, None]
-    price_high = np.clip(cost[:, None] + margin + markup, FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH)
+    price_high = np.clip(asking_price_eur_per_mwh(units, fuel)[:, None] + markup, FLOOR_EUR_PER_MWH, CAP_EUR_PER_MWH)
     saved = np.where(running_h > 0.0, 0.9 * start / np.maximum(resting_h, 2.0), 0.0)
     price_low = np.where(
         np.isfinite(floor)[:, None], floor[:, None], np.clip(cost[:, None] - saved, -60.0, CAP_EUR_PER_MWH)

@@ -300,6 +300,11 @@ def price_isp(
     )
     known, mid = activation.controller_state, activation.mid_price_eur_per_mwh
     mid = fallback_eur_per_mwh if math.isnan(mid) else mid
+    # energy too small to set a price of its own is paid all the same (IPS 4.2: the price of the ISP before)
+    if bool(np.any(activation.activated_up_mw > 0.0)):
+        up = _first_number(up, known.price_up_eur_per_mwh, mid)
+    if bool(np.any(activation.activated_down_mw > 0.0)):
+        down = _first_number(down, known.price_down_eur_per_mwh, mid)
     shortage, surplus = imbalance_prices(
         state,
         _first_number(up, known.price_up_eur_per_mwh, mid),
