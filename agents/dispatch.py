@@ -49,7 +49,7 @@ class Dispatch:
         self.record, self.positions = model.record, model.positions
         n = model.horizon.n_periods
         self._behind_meter = np.unique(self.town.fleet.points.connection_row)
-        self._frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
+        self.frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
         self._point_of = self.town.fleet.points.connection_row
         self._pass_through = PassThrough(
             model.cashbook, self.cast.supplier.account, self.cast.cpo.account, self.regulation.supply_contract
@@ -208,7 +208,7 @@ class Dispatch:
         now = np.maximum(baseline_kw[here], 0.0)
         most = pool.believed.max_kw[pool.session_at[here]]
         room = (self.scale * float(np.sum(kw)) for kw in (now, np.maximum(most - now, 0.0)))
-        frequency = 50.0 + self._frequency_hz[225 * t : 225 * (t + 1)]
+        frequency = 50.0 + self.frequency_hz[225 * t : 225 * (t + 1)]
         fallen += tso.duty.check_fcr(t, bsp.row, frequency, *room)
         for owner, eur in fallen:
             account = bsp.account if owner == bsp.row else self.model.exchange.accounts[owner]
@@ -219,7 +219,7 @@ class Dispatch:
         capacity = float(self.cast.aggregator.fcr_mw[t])
         if not capacity:
             return 0.0
-        frequency = 50.0 + self._frequency_hz[225 * t : 225 * (t + 1)]
+        frequency = 50.0 + self.frequency_hz[225 * t : 225 * (t + 1)]
         return float(np.mean(balancing.fcr_response_mw(frequency, capacity)))
 
     # --- physics -----------------------------------------------------------------------------------------------------

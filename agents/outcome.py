@@ -12,6 +12,7 @@ from agents.fleet.tables import GROUPS
 from agents.information.results import tables_of
 from agents.monitoring import market_monitor
 from agents.power_quality import quality_table
+from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
 from grid.thermal import run_thermal
 
@@ -217,6 +218,9 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
         },
         "ageing": _ageing(m),
         "outages": _outages(m),
+        "quality": quality_table(
+            r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"
+        ),
         "quality": quality_table(
             r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"
         ),

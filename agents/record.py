@@ -11,7 +11,7 @@ from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
 from agents.town import Town
 from grid.flow_results import FlowState
-from grid.quality import NO_SUPPLY_PU
+from grid.quality import NO_SUPPLY_PU, STEPS_PER_WEEK, VOLTAGE
 
 LOSSES_SHARE = 0.025
 """Losses assumed before the first power flow, share of consumption."""
@@ -39,6 +39,8 @@ class Record:
         self.loading_share = np.full((n, a.n_branches), np.nan, dtype=np.float32)
         self.voltage_min_pu = np.full((n, a.n_nodes), np.nan, dtype=np.float32)
         self.voltage_max_pu, self.vuf_share = self.voltage_min_pu.copy(), self.voltage_min_pu.copy()
+        self.deviation_share = self.voltage_min_pu.copy()
+        self.voltage_outside = np.zeros((-(-n // STEPS_PER_WEEK), a.n_nodes, 3), dtype=np.int32)
         self.source_kwh, self.served_kwh, self.losses_kwh = np.zeros(n), np.zeros(n), np.zeros(n)
         self.losses_share = LOSSES_SHARE
         self.activated_mwh, self.passive_mwh = np.zeros(n), np.zeros(n)
@@ -61,6 +63,9 @@ class Record:
             self.voltage_min_pu[t] = np.where(is_live, state.voltage_pu.min(axis=1), np.nan)
             self.voltage_max_pu[t] = np.where(is_live, state.voltage_pu.max(axis=1), np.nan)
             self.vuf_share[t] = np.where(is_live, state.vuf_share, np.nan)
+            self.deviation_share[t] = np.where(is_live, state.phase_deviation_share, np.nan)
+            is_outside = (state.voltage_pu < VOLTAGE.low) | (state.voltage_pu > VOLTAGE.high)
+            self.voltage_outside[t // STEPS_PER_WEEK] += is_outside & is_live[:, None]
             self.source_kwh[t], self.losses_kwh[t] = 0.25 * state.source_kw, 0.25 * state.losses_kw
             self.served_kwh[t] = 0.25 * state.served_kw
             if abs(state.served_kw) > 1.0:

@@ -61,6 +61,13 @@ KPIS: dict[str, Kpi] = {
     "voltage_outside_share": Kpi("share", "lower", "node quarters outside 0.9 to 1.1 pu"),
     "unbalance_max_share": Kpi("share", "lower", "highest voltage unbalance factor"),
     "losses_share": Kpi("share", "lower", "losses as share of the energy drawn from above"),
+    "voltage_met_share": Kpi("share", "higher", "nodes and weeks that keep the voltage of EN 50160"),
+    "unbalance_met_share": Kpi("share", "higher", "nodes and weeks that keep its unbalance (three-phase runs)"),
+    "phase_difference_met_share": Kpi("share", "higher", "the same by the difference between phases of the report"),
+    "frequency_met_share": Kpi("share", "higher", "weeks that keep its frequency"),
+    "unserved_kwh": Kpi("kWh", "lower", "demand of homes and sites not served in outages"),
+    "emergency_kwh": Kpi("kWh", "", "delivered by V2X cars to connections without supply"),
+    "interrupted_connection_h": Kpi("h", "lower", "hours without supply, summed over connections"),
     # congestion
     "redispatch_cost_eur": Kpi("EUR", "lower", "spread paid by grid operators for redispatch"),
     "redispatch_mwh": Kpi("MWh", "", "energy moved by redispatch"),
@@ -197,6 +204,25 @@ def _wires(tables: Tables) -> dict[str, float]:
         "voltage_outside_share": _of(np.mean, ((low < 0.9) | (high > 1.1)).astype(np.float64)),
         "unbalance_max_share": _of(np.max, unbalance),
         "losses_share": _ratio(float(np.sum(losses)), float(np.sum(source))),
+        **_supply(tables),
+    }
+
+
+def _supply(tables: Tables) -> dict[str, float]:
+    """Power quality and interruptions."""
+    aspect, area = _words(tables, "quality", "aspect"), _words(tables, "quality", "area")
+    nodes, met = _numbers(tables, "quality", "nodes", "nodes_met")
+    is_whole = np.isin(area, ("all", "country"))
+    share = {}
+    for name in ("voltage", "unbalance", "phase_difference", "frequency"):
+        here = is_whole & (aspect == name)
+        share[f"{name}_met_share"] = _ratio(float(np.sum(met[here])), float(np.sum(nodes[here])))
+    unserved, emergency, hours = _numbers(tables, "outages", "unserved_kwh", "emergency_kwh", "connection_h")
+    return {
+        **share,
+        "unserved_kwh": float(np.sum(unserved)),
+        "emergency_kwh": float(np.sum(emergency)),
+        "interrupted_connection_h": float(np.sum(hours)),
     }
 
 

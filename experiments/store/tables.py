@@ -293,6 +293,21 @@ _WIRES = (
         ],
     ),
     declare(
+        "quality",
+        "power quality after EN 50160: verdicts by week and area on quarter-hour means",
+        [
+            _s("aspect", "voltage, unbalance (factor U2/U1), phase_difference (of the report), frequency, frequency_outer"),
+            _s("area", "area of the nodes; all = the whole grid, country = frequency"),
+            ("week", "int32", "", "week of the run, 0 = first; a last, shorter one is judged on what it has"),
+            ("nodes", "int32", "", "nodes judged"),
+            ("nodes_met", "int32", "", "nodes that keep the limit"),
+            ("worst_node_index", "int32", "", "row in table nodes; -1 = none"),
+            _f("outside_share", "share", "values outside the limit at the worst node (its worst phase)"),
+            _f("p95", "", "95 % of the worst node's values are below: pu from 1, share, or Hz from 50"),
+            ("is_met", "bool", "", "every node keeps the limit"),
+        ],
+    ),
+    declare(
         "outages",
         "interruptions of supply, scheduled or by a protection trip",
         [
