@@ -20,7 +20,7 @@ from experiments.sweep import drive, folder
 from experiments.sweep.axes import Axis
 from experiments.sweep.backends import Suspects
 from experiments.sweep.drive import Conduct
-from experiments.sweep.plan import plan_of, read_sweep, seed_of
+from experiments.sweep.plan import bundled_sweeps, plan_of, read_sweep, seed_of
 
 ROOT = Path(__file__).parents[1]
 FAKE = "tests.experiments_fake:simulate"
@@ -56,6 +56,14 @@ def test_demo_is_two_levers_by_two_values_by_three_replications():
     demo = read_sweep("demo")
     assert demo.n_jobs == 12
     assert demo.policy_names[demo.base_policy] == "min_bid_mw=1, iso15118_share=0.1"
+
+
+@pytest.mark.parametrize("name", sorted(bundled_sweeps()))
+def test_bundled_sweeps_are_sound_and_small(name):
+    found = read_sweep(name)
+    assert found.file.sweep.name == name
+    assert 0 < found.n_jobs <= 500
+    assert found.base_policy >= 0 or found.file.sweep.design == "sobol"
 
 
 def test_full_factorial_adds_the_base_once():

@@ -94,7 +94,7 @@ def _ticks(effect: Effect, x: list[Any], n_panels: int) -> dict[str, Any]:
 
 
 def _labels(effect: Effect) -> list[str]:
-    return [_at(effect, v.label) for v in effect.levels]
+    return [level_text(effect, v.label) for v in effect.levels]
 
 
 def _finding(kpi: str, effects: list[Effect]) -> str:
@@ -102,8 +102,8 @@ def _finding(kpi: str, effects: list[Effect]) -> str:
     if not sure:
         return f"None of the factors moves {inside(name_of(kpi))} by more than its interval."
     parts = [
-        f"{inside(name_of(e.factor))} from {_at(e, e.levels[0].label)} to {_at(e, e.strongest.label)} changes it by "
-        f"{interval_text(kpi, e.strongest.change, is_change=True)}"
+        f"{inside(name_of(e.factor))} from {level_text(e, e.levels[0].label)} to "
+        f"{level_text(e, e.strongest.label)} changes it by {interval_text(kpi, e.strongest.change, is_change=True)}"
         for e in sure[:3]
         if e.strongest is not None
     ]
@@ -112,7 +112,8 @@ def _finding(kpi: str, effects: list[Effect]) -> str:
     return f"{name_of(kpi)}: {listing(parts)}.{tail}"
 
 
-def _at(effect: Effect, label: str) -> str:
+def level_text(effect: Effect, label: str) -> str:
+    """A level of a factor as people read it: \"0.1 MW\", \"20–40 %\", \"non firm\"."""
     if not effect.is_numeric:
         return setting_text(effect.factor, {"True": True, "False": False}.get(label, label))
     if " to " in label:
@@ -130,12 +131,7 @@ def _table(view: SweepView) -> str:
                 change = "–" if k == 0 else interval_text(kpi, level.change, is_change=True)
                 is_sure = k > 0 and abs(level.change.mean) > level.change.half_width
                 sure = "" if k == 0 else "yes" if is_sure else "within noise"
-                what = [name_of(kpi), name_of(effect.factor), _at(effect, level.label)]
+                what = [name_of(kpi), name_of(effect.factor), level_text(effect, level.label)]
                 rows.append([*what, interval_text(kpi, level.mean), change, sure, str(level.mean.n)])
     heads = ["Figure", "Lever or uncertainty", "Value", "Mean", "Against the first value", "Sure?", "Values"]
     return table(heads, rows, "Effects of levers", 3)
-
-
-def spans(view: SweepView, kpi: str) -> np.ndarray:
-    """Span of every factor's effect on a figure in its strongest-first order."""
-    return np.array([e.span for e in view.effects[kpi]])

@@ -7,7 +7,7 @@ from experiments.analysis.summary import index_rows
 from experiments.report.naming import interval_text, is_better, name_of, value_text
 from experiments.report.summary import Tile
 from experiments.report.sweeps import discovery, gains, robustness, tradeoffs
-from experiments.report.sweeps.levers import _at as shown_value
+from experiments.report.sweeps.levers import level_text
 from experiments.report.sweeps.sensitivity import drivers
 from experiments.report.sweeps.view import SweepView
 from experiments.report.wording import count, inside, listing, plural
@@ -59,7 +59,7 @@ def _effects(view: SweepView) -> list[str]:
         assert effect.strongest is not None
         change = effect.strongest.change
         good = {True: " (better)", False: " (worse)", None: ""}[is_better(kpi, change.mean)]
-        from_to = f"from {shown_value(effect, effect.levels[0].label)} to {shown_value(effect, effect.strongest.label)}"
+        from_to = f"from {level_text(effect, effect.levels[0].label)} to {level_text(effect, effect.strongest.label)}"
         out.append(
             f"{name_of(kpi)} moves by {interval_text(kpi, change, is_change=True)}{good} when "
             f"{inside(name_of(effect.factor))} goes {from_to}."
