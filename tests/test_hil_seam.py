@@ -20,9 +20,10 @@ import pytest
 
 from agents.hardware.config import HardwareSettings
 from agents.hardware.keep import Leases, read_known
+from agents.hardware.pipe import HardwareFault
 from agents.hardware.recorder import read, recover
 from agents.hardware.replay import replay
-from agents.hardware.seam import HardwareFault, HardwarePort
+from agents.hardware.seam import HardwarePort
 from agents.hardware.virtual.station import StationOptions, VirtualStation
 from agents.port import Quality
 from tests.hil_rig import proven, settings, station
@@ -164,8 +165,8 @@ def test_neither_absent_stations_nor_a_dead_central_system_stop_the_loop(tmp_pat
         snapshots, energy_kwh = run_periods(port, [[8.0], [np.inf], [np.nan]])
         assert (snapshots[-1].quality == Quality.ABSENT).all()
         assert energy_kwh == 0.0
-        os.kill(port._process.pid, signal.SIGKILL)
-        port._process.wait(5.0)
+        os.kill(port._central.pid, signal.SIGKILL)
+        wait_for(lambda: not port.is_running)
         port.post(3, [8.0])
         snapshot = port.read(3)
         assert snapshot.is_late

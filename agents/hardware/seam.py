@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from agents.hardware.config import HardwareSettings
+from agents.hardware.pipe import CentralProcess, HardwareFault
 from agents.port import Quality
 
 READ_PATIENCE_S = 0.05
 """Longest that reading a snapshot may hold a step up."""
 PERIOD_H = 0.25
-
-
-class HardwareFault(RuntimeError):
-    """The central system could not start; one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +100,12 @@ class HardwarePort:
         self.figures: dict[str, Any] = {}
         self._late: list[LateEnergy] = []
         self._origin_utc_s, self._first_period = float("nan"), 0
-        self._changed = threading.Condition()
-        self._messages: dict[str, dict[str, Any]] = {}
-        self._last: Snapshot | None = None
-        self._unsent = b""
+        self._snapshots: dict[int, dict[str, Any]] = {}
         self._given_up: set[int] = set()
-        self._is_closed = False
-        self._process = self._spawn()
-        self._reader = threading.Thread(target=self._listen, name="hardware-port", daemon=True)
-        self._reader.start()
-        self._send(json.loads(settings.to_json()))
-        self.port = self._await_start()
+        self._last: Snapshot | None = None
+        self._is_closed = self._has_stopped = False
+        self._central = CentralProcess(settings.to_json(), settings.folder, self._note)
+        self.port = self._central.port
 
     # --- the four calls of the main loop --------------------------------------------------------------------------
 
@@ -131,26 +117,31 @@ class HardwarePort:
         now_s = time.time()
         if np.isnan(self._origin_utc_s):
             self._origin_utc_s, self._first_period = now_s, period
-            self._send({"do": "begin"})
+            self._central.send({"do": "begin"})
         limits = {name: float(kw) for name, kw in zip(self._names, np.asarray(limit_kw, dtype=float), strict=True)}
         valid_s = max(2.0 * self.settings.period_s, 5.0)
-        self._send({"do": "post", "limits_kw": limits, "valid_s": valid_s, "decided_utc_s": now_s})
+        self._central.send({"do": "post", "limits_kw": limits, "valid_s": valid_s, "decided_utc_s": now_s})
 
     def read(self, period: int) -> Snapshot:
         """What the stations did in a period that has passed; waits at most 50 ms for the process beside us."""
         start_s = time.perf_counter()
         begin, end = self.bounds_utc_s(period)
-        self._send({"do": "settle", "period": period, "start_utc_s": begin, "end_utc_s": end})
-        found = self._wait_for(f"snapshot {period}", READ_PATIENCE_S)
+        self._central.send({"do": "settle", "period": period, "start_utc_s": begin, "end_utc_s": end})
+        self._central.wait_until(lambda: period in self._snapshots, READ_PATIENCE_S)
         self.timing.read_s.append(time.perf_counter() - start_s)
+        with self._central.changed:
+            found = self._snapshots.pop(period, None)
+            if found is None:
+                self._given_up.add(period)
         if found is None:
-            return self._given_up_on(period)
-        self._last = self._snapshot(period, found["points"])
+            self.timing.late_reads += 1
+            return self._estimated(period)
+        self._last = self._snapshot(period, found)
         return self._last
 
     def late_energy(self) -> list[LateEnergy]:
         """Corrections of settled periods found since the last call, each told once."""
-        with self._changed:
+        with self._central.changed:
             found, self._late = self._late, []
         return found
 
@@ -159,9 +150,9 @@ class HardwarePort:
         if self._is_closed:
             return
         self._is_closed = True
-        self._send({"do": "stop", "reason": reason})
-        self._wait_for("stopped", 15.0)
-        self._end_process()
+        self._central.send({"do": "stop", "reason": reason})
+        self._central.wait_until(lambda: self._has_stopped, 15.0)
+        self._central.end()
 
     # --- beside the loop ------------------------------------------------------------------------------------------
 
@@ -183,112 +174,57 @@ class HardwarePort:
     def session(self, row: int, wish: str, reason: str = "") -> None:
         """Ask for the start or the stop of a session at a point."""
         name = self._names[int(np.flatnonzero(self.points == row)[0])]
-        self._send({"do": "session", "station": name, "wish": wish, "reason": reason})
+        self._central.send({"do": "session", "station": name, "wish": wish, "reason": reason})
 
     def emergency_stop(self, reason: str) -> None:
         """Every station to zero and every session ended; holds until the run ends."""
-        self._send({"do": "emergency", "reason": reason})
+        self._central.send({"do": "emergency", "reason": reason})
 
     def look(self) -> None:
         """Ask for the newest events and figures; they come soon after, in ``events`` and ``figures``."""
-        self._send({"do": "look"})
+        self._central.send({"do": "look"})
 
     def alive(self) -> None:
         """Tell the watchdog that a long step is still at work."""
-        self._send({"do": "alive"})
+        self._central.send({"do": "alive"})
 
     @property
     def is_running(self) -> bool:
         """Whether the central system's process lives."""
-        return self._process.poll() is None
+        return self._central.is_running
 
-    # --- the process ----------------------------------------------------------------------------------------------
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
-        with (self.settings.folder / "central.log").open("ab") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "agents.hardware.process"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=Path(__file__).resolve().parents[2],
-            )
-        assert process.stdin is not None
-        os.set_blocking(process.stdin.fileno(), False)
-        return process
-
-    def _await_start(self) -> int:
-        for _ in range(300):
-            found = self._wait_for("started", 0.1)
-            if found is not None:
-                return int(found["port"])
-            refused = self._messages.get("refused")
-            if refused or not self.is_running:
-                self._is_closed = True
-                self._end_process()
-                raise HardwareFault(refused["reason"] if refused else "the central system did not start")
-        self._end_process()
-        raise HardwareFault("the central system did not start in time")
-
-    def _send(self, message: dict[str, Any]) -> None:
-        """Write a line without ever blocking; what the pipe does not take now goes with the next line."""
-        self._unsent += json.dumps(message).encode() + b"\n"
-        assert self._process.stdin is not None
-        try:
-            while self._unsent:
-                written = os.write(self._process.stdin.fileno(), self._unsent[:65536])
-                self._unsent = self._unsent[written:]
-        except BlockingIOError:
-            self._unsent = self._unsent[-4_000_000:]
-        except (BrokenPipeError, ValueError, OSError):
-            self._unsent = b""
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        stream: IO[bytes] = self._process.stdout
-        for line in stream:
-            message = json.loads(line)
-            with self._changed:
-                self._note(message)
-                self._changed.notify_all()
-        with self._changed:
-            self._changed.notify_all()
+    # --- what the process says --------------------------------------------------------------------------------------
 
     def _note(self, message: dict[str, Any]) -> None:
-        kind = message["kind"]
         self.events.extend((n, t, k, x) for n, t, k, x in message.get("events", ()))
         self.figures = message.get("figures", self.figures)
         self.timing.set_point_s += self.figures.pop("latency_s", ())
         self.timing.round_trip_s += self.figures.pop("round_trip_s", ())
-        if kind != "snapshot":
-            self._messages[kind] = message
-            return
-        self._messages = {k: m for k, m in self._messages.items() if not k.startswith("snapshot")}
-        self._messages[f"snapshot {message['period']}"] = message
+        self._has_stopped |= message["kind"] == "stopped"
+        if message["kind"] == "snapshot":
+            self._note_snapshot(message["period"], message["points"])
+
+    def _note_snapshot(self, period: int, points: dict[str, dict[str, Any]]) -> None:
+        """Keep it for :meth:`read`; if that has given up, its energy is late. Hold mode has no corrections."""
         rows = dict(zip(self._names, self.points, strict=True))
-        for name, point in message["points"].items():
-            for start_s, kwh in point["corrections"]:
-                period = self._first_period + round((start_s - self._origin_utc_s) / self.settings.period_s)
-                self._late.append(LateEnergy(period, int(rows[name]), float(kwh)))
-            if message["period"] in self._given_up:
-                self._late.append(LateEnergy(message["period"], int(rows[name]), float(point["energy_kwh"])))
-        self._given_up.discard(message["period"])
+        is_late = period in self._given_up
+        for name, point in points.items():
+            row = int(rows[name])
+            if self.settings.mode == "metered":
+                self._late += [LateEnergy(self._period_at(at), row, float(kwh)) for at, kwh in point["corrections"]]
+            if is_late:
+                self._late.append(LateEnergy(period, row, self._energy_kwh(point)))
+        if is_late:
+            self._given_up.discard(period)
+        else:
+            self._snapshots = {period: points}
 
-    def _wait_for(self, name: str, patience_s: float) -> dict[str, Any] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: name in self._messages or not self.is_running, patience_s)
-            return self._messages.get(name)
+    def _period_at(self, start_utc_s: float) -> int:
+        return self._first_period + round((start_utc_s - self._origin_utc_s) / self.settings.period_s)
 
-    def _end_process(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(2.0)
+    def _energy_kwh(self, point: dict[str, Any]) -> float:
+        is_metered = self.settings.mode == "metered"
+        return float(point["energy_kwh"] if is_metered else point["mean_kw"] * PERIOD_H)
 
     # --- snapshots ------------------------------------------------------------------------------------------------
 
@@ -297,12 +233,11 @@ class HardwarePort:
             return np.array([points[station][name] for station in self._names], dtype=dtype)
 
         is_metered = self.settings.mode == "metered"
-        mean_kw = column("mean_kw")
-        hours = self.settings.period_s / 3600.0
-        energy_kwh = column("energy_kwh") if is_metered else mean_kw * PERIOD_H
+        energy_kwh = np.array([self._energy_kwh(points[station]) for station in self._names])
+        hours = self.settings.period_s / 3600.0 if is_metered else PERIOD_H
         return Snapshot(
             period,
-            energy_kwh / hours if is_metered else mean_kw,
+            energy_kwh / hours,
             energy_kwh,
             column("register_kwh"),
             column("quality", np.int8),
@@ -312,13 +247,6 @@ class HardwarePort:
             column("power_kw"),
             is_metered,
         )
-
-    def _given_up_on(self, period: int) -> Snapshot:
-        """No answer in time: go on with an estimate; what was booked comes as late energy."""
-        self.timing.late_reads += 1
-        with self._changed:
-            self._given_up.add(period)
-        return self._estimated(period)
 
     def _estimated(self, period: int) -> Snapshot:
         """Last snapshot once more, marked; the difference comes as late energy."""

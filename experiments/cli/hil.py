@@ -202,7 +202,7 @@ class _Faults:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
         from agents.hardware.guard import GuardError
         from agents.hardware.keep import LeaseHeld
-        from agents.hardware.seam import HardwareFault
+        from agents.hardware.pipe import HardwareFault
 
         if isinstance(fault, GuardError | LeaseHeld | HardwareFault | OSError):
             say(str(fault))
