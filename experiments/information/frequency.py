@@ -13,7 +13,7 @@ SELF_REGULATION_PER_HZ = 0.01
 """Share of the load that follows frequency, per Hz (ENTSO-E: 1 %/Hz)."""
 FCR_MW, FCR_FULL_HZ, FCR_LAG_S = 3000.0, 0.2, 10.0
 """Containment reserve, the deviation that activates all of it, and its lag (full within 30 s: SO GL art. 154)."""
-STEP_S, LENGTH_S = 0.05, 90.0
+STEP_S, AFTER_S = 0.05, 90.0
 
 
 def lowest_hz(step_mw: float, ramp_s: float = 0.0) -> float:
@@ -29,10 +29,10 @@ def lowest_hz(step_mw: float, ramp_s: float = 0.0) -> float:
     Returns
     -------
     float
-        The largest deviation from 50 Hz in the first minute and a half.
+        The largest deviation from 50 Hz during the change and the minute and a half after it.
     """
     deviation = reserve = worst = 0.0
-    for k in range(round(LENGTH_S / STEP_S)):
+    for k in range(round((ramp_s + AFTER_S) / STEP_S)):
         time_s = k * STEP_S
         load = step_mw * (1.0 if ramp_s <= 0.0 else min(time_s / ramp_s, 1.0))
         wanted = -FCR_MW * np.clip(deviation / FCR_FULL_HZ, -1.0, 1.0)
