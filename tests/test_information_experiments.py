@@ -158,7 +158,8 @@ def sessions_table(drivers: dict[tuple[str, str], int]) -> pl.DataFrame:
         rows += [
             {"session_row": len(rows) + k, "ev_row": 1000 * len(rows) + k, "charging_point_row": k, "segment": segment,
              "driver_group": group, "arrival_min": 61 + k, "departure_min": 599, "desired_kwh": 5.0,
-             "delivered_kwh": 5.0, "missing_kwh": 0.0, "cost_eur": 1.0, "uncontrolled_cost_eur": 2.0, "discharged_kwh": 0.0}
+             "delivered_kwh": 5.0, "missing_kwh": 0.0,
+             "cost_eur": 1.0, "uncontrolled_cost_eur": 2.0, "discharged_kwh": 0.0}
             for k in range(n)
         ]  # fmt: skip
     return pl.DataFrame(rows)
