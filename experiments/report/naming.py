@@ -42,6 +42,7 @@ _WORDS = {
     "dso": "DSO",
     "tso": "TSO",
     "oem": "OEM",
+    "api": "API",
     "iso15118": "ISO 15118",
     "dc": "DC",
     "ac": "AC",

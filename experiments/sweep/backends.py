@@ -27,8 +27,8 @@ Batch = tuple[Job, ...]
 MAX_DEATHS = 2
 """A job whose worker died this often, alone, is recorded as crashed."""
 CANNOT_START = (
-    "worker processes die before their first run, so nothing was run; a script that starts a sweep must do so under "
-    "if __name__ == '__main__'"
+    "worker processes die before their first run, so nothing was run; a script that starts a sweep must be a file and "
+    "do so under if __name__ == '__main__'"
 )
 
 

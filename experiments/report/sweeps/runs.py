@@ -25,7 +25,7 @@ def section(view: SweepView) -> Section:
 
 
 def _convergence(view: SweepView) -> list[Chart | str]:
-    picked = _most_interesting(view)
+    picked = _largest(view)
     if picked is None:
         return [note("With fewer than three replications there is no convergence to show.")]
     policy, kpi = picked
@@ -39,6 +39,7 @@ def _convergence(view: SweepView) -> list[Chart | str]:
         go.Scatter(
             x=np.concatenate([x[band], x[band][::-1]]),
             y=edge,
+            mode="lines",
             fill="toself",
             fillcolor=rgba(BLUE, 0.18),
             line={"width": 0},
@@ -60,20 +61,14 @@ def _convergence(view: SweepView) -> list[Chart | str]:
     return [Chart("convergence", "Convergence of a difference", text, figure)]
 
 
-def _most_interesting(view: SweepView) -> tuple[int, str] | None:
-    """The difference with the widest interval relative to its size, among policies and shown figures."""
-    if view.base < 0:
-        return None
-    best, widest = None, -1.0
-    for kpi in view.kpis:
-        for policy in range(min(len(view.policies), 50)):
-            found = view.change(policy, kpi)
-            if policy == view.base or found.n < 3 or not found.half_width > 0:
-                continue
-            width = found.half_width / max(abs(found.mean), 1e-12)
-            if width > widest and width < 2.0:
-                best, widest = (policy, kpi), width
-    return best
+def _largest(view: SweepView) -> tuple[int, str] | None:
+    """The largest difference from the base in the first figure that has three values of it."""
+    for kpi in view.kpis if view.base >= 0 else ():
+        found = {p: view.change(p, kpi) for p in range(len(view.policies)) if p != view.base}
+        known = [p for p in found if found[p].n >= 3 and abs(found[p].mean) > 0]
+        if known:
+            return max(known, key=lambda p: abs(found[p].mean)), kpi
+    return None
 
 
 def _failures(view: SweepView) -> list[str]:
