@@ -120,6 +120,8 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
     capacity = fields["usable_kwh"] * soh
     desired = np.where(is_hybrid | (group == DEPOT) | (driver[0] < spec.desired_full_share), 1.0, 0.8)
     desired = np.where(group == VISITOR, 0.85, desired)
+    # direct current tapers: above 80 % a truck would take half the night for what it does not need
+    desired = np.where((group == DEPOT) & (model == len(MODELS) - 1), 0.8, desired)
     is_sleeper = car[3] < spec.sleeper_share + spec.deaf_share
     is_deaf = car[3] < spec.deaf_share
     has_thin_cable = (fields["ac_a"] <= 16) | (uniforms(seed, "cable", uid)[0] < spec.cable_16a_share)

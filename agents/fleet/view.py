@@ -156,6 +156,9 @@ class Signal:
         Hours of the low tariff.
     wear_eur_per_kwh : float
         Battery ageing per kWh taken from the battery to deliver.
+    own_use_kw, own_use_eur_per_kwh : float arrays, shape (n_sessions, n_ahead), optional
+        Other load behind each session's meter, and what a kWh delivered to it saves; delivery beyond earns the
+        feed-in price.
     peak_eur_per_kw : float
         Price of the highest power of the horizon at a site.
     period_h : float
@@ -168,6 +171,8 @@ class Signal:
     limit_kw: np.ndarray | None = None
     is_low_tariff: np.ndarray | None = None
     wear_eur_per_kwh: float = 0.0
+    own_use_kw: np.ndarray | None = None
+    own_use_eur_per_kwh: np.ndarray | None = None
     peak_eur_per_kw: float = 0.0
     period_h: float = 0.25
     extra: dict[str, np.ndarray] = field(default_factory=dict)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import mesa
 import numpy as np
 
+from agents.fleet.figures import V2X_ONE_WAY as ONE_WAY
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.tables import SEGMENTS, ChargingPoints
 from agents.fleet.view import Signal
@@ -28,6 +30,7 @@ from agents.messages import (
     FleetSchedule,
     FlexibilityUsedToBsp,
     FlexibilityUsedToCsp,
+    HomeForecast,
     OemData,
     PointRegistration,
     PoolForecast,
@@ -42,10 +45,14 @@ from agents.messages import (
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
 from agents.roles.group_limits import GroupLimits
+from agents.roles.local_load import LocalLoads
 from agents.roles.replay import Replay, replay, summing
 
 AHEAD = 192
 """Periods that a plan looks ahead."""
+HOME = SEGMENTS.index("home")
+SHORT_KW = 0.5
+"""Power (or energy, kWh) below which a difference is no reason to plan anew."""
 ARRIVAL_PERIODS = 16.0
 """Time in which about two thirds of the cars that will matter have arrived, periods."""
 FLEXIBLE_SHARE = 0.6
@@ -60,6 +67,12 @@ SHIFT_EUR_PER_MWH = 60.0
 """What the aggregator asks above the energy price for moving a driver's charging."""
 AVOID_EUR_PER_KWH = 0.5
 """Price put on limited periods so that plans go around them."""
+WEAR_EUR_PER_KWH = 0.05
+"""Ageing of a battery per kWh taken out to deliver: the middle of 2-8 ct (calibration, physics)."""
+SITE_STRATEGIES = ("pv_following", "equal_share", "least_laxity", "priority", "capacity_rotating", "site_optimal")
+"""Strategies that plan all cars of a site together, by its limit and its roof."""
+LIMIT_SHARE = 0.95
+"""Part of a connection that plans use: the load behind the meter is never quite as forecast."""
 DAILY_KWH = {"home": 7.0, "public_ac": 17.0, "work": 8.0, "depot": 35.0, "shared": 15.0, "dc": 150.0}
 """Energy a day per charging point before anything was measured."""
 HOUR_SHAPE_2025 = np.array(
@@ -117,6 +130,13 @@ class Aggregator(Role):
         self.price_eur_per_kwh = (expected + 0.1116) * 1.21
         self.feed_in_eur_per_kwh = expected.copy()
         self.limits = GroupLimits(points.connection_row, self.n_periods)
+        self.local = LocalLoads(int(points.connection_row.max()) + 1)
+        self.site_kw = np.full(points.n_sites, np.inf)
+        """Capacity of each site's connection, as the CPO told it."""
+        self._connection_of_site = np.zeros(points.n_sites, dtype=np.int64)
+        self._connection_of_site[points.site] = points.connection_row
+        self._shares_limit = np.zeros(len(points.rows), dtype=bool)
+        self._sent_kw = np.zeros(len(points.rows))
         self.activation_mw, self.fcr_mw = np.zeros(end), np.zeros(end)
         self.redispatched_mw = np.zeros(end)
         self._absolute_share, self._absolute_period = np.ones(len(points.rows)), -1
@@ -137,6 +157,8 @@ class Aggregator(Role):
     def hear(self, period: int) -> None:
         """Take in everything that links delivered."""
         self._hear_rights(period)
+        for local in self.knowledge.take(HomeForecast):
+            self.local.hear(period, local.connection_row, local.load_kw)
         self._hear_sessions()
         self._hear_battery_data()
         for price in self.knowledge.take(ContractPrice):
@@ -171,6 +193,9 @@ class Aggregator(Role):
         """Take in master data, and forget what may not be known any more."""
         for registration in self.knowledge.take(PointRegistration):
             self.services.register(registration)
+            told = np.nan_to_num(registration.grid_kw, nan=np.inf)
+            self.site_kw[self.points.site[registration.cp_row]] = told
+            self._note_tight_sites()
         for notice in self.knowledge.take(CongestionNotice):
             self.congestion_eur_per_mwh = notice.price_eur_per_mwh
         for withdrawn in self.knowledge.take(ConsentWithdrawn):
@@ -180,6 +205,14 @@ class Aggregator(Role):
         if self.keep_periods is not None:
             b = self.believed
             self.believed.forget(np.flatnonzero(~b.is_here & (b.arrival_min < 15.0 * (period - self.keep_periods))))
+
+    def _note_tight_sites(self) -> None:
+        """Points that could overload their connection together, and those whose strategy plans a whole site."""
+        p = self.points
+        rated = np.bincount(p.site, weights=p.max_kw, minlength=p.n_sites)
+        is_tight = (rated > self.site_kw + 1e-6)[p.site]
+        is_joint = np.isin(np.array(self._strategy_of_segment)[p.segment], SITE_STRATEGIES)
+        self._shares_limit = is_tight | is_joint
 
     def _hear_sessions(self) -> None:
         b = self.believed
@@ -213,10 +246,19 @@ class Aggregator(Role):
             energy[rates.cp_row] = rates.power_kw * 0.25
             here = np.flatnonzero(self.session_at >= 0)
             b.metered_kwh[self.session_at[here]] += energy[here]
+            self._note_shortfall(here, energy[here] / 0.25)
             gone = rates.ended_session_row
             b.is_here[gone] = False
             left = gone[self.session_at[b.cp_row[gone]] == gone] if len(gone) else gone
             self.session_at[b.cp_row[left]] = -1
+
+    def _note_shortfall(self, here: np.ndarray, metered_kw: np.ndarray) -> None:
+        """Plan cars anew that got less than they were told where points share a limit: someone held them back."""
+        rows = self.session_at[here]
+        told = np.minimum(self._sent_kw[here], self.believed.max_kw[rows])
+        is_short = self._shares_limit[here] & (metered_kw < told - SHORT_KW)
+        short = here[is_short]
+        self._dirty[short[self.believed.need_of(self.session_at[short]) > SHORT_KW]] = True
 
     def _hear_grid(self, period: int) -> None:
         """Turn what the grid asks for into limits of groups of points (AGG-3)."""
@@ -250,23 +292,31 @@ class Aggregator(Role):
 
     def plan(self, period: int) -> None:
         """Plan every session whose plan is missing or out of date, by its segment's strategy."""
+        strategy_of_point = self._strategy_of_point()
+        self._join_sites(strategy_of_point)
         cp = np.flatnonzero(self._dirty & (self.session_at >= 0))
         self._dirty[:] = False
-        strategy = self._strategy_of_point()[cp]
+        strategy = strategy_of_point[cp]
         for name in sorted(set(strategy.tolist())):
             chosen = cp[strategy == name]
             may_deliver = self.services.follows_prices("v2x")[chosen]
             view = view_of(self.believed, self.points, self.session_at[chosen], period, may_deliver)
-            signal = self._signal(chosen, period)
-            power = STRATEGIES[name](view, signal)
+            power = STRATEGIES[name](view, self._signal(chosen, period, name))
             self.plan_kw[chosen, period:] = 0.0
             self.plan_kw[chosen, period : period + power.shape[1]] = power
             is_used = np.abs(power) > 1e-6
             last = power.shape[1] - np.argmax(is_used[:, ::-1], axis=1)
             self._plan_end[chosen] = np.where(is_used.any(axis=1), period + last, period)
 
-    def _signal(self, points: np.ndarray, period: int) -> Signal:
-        """Contract prices, dearer where the grid has no room."""
+    def _join_sites(self, strategy_of_point: np.ndarray) -> None:
+        """Where one car of a site is planned anew, all are, if the strategy shares the site among them."""
+        is_joint = np.isin(strategy_of_point, SITE_STRATEGIES)
+        sites = np.unique(self.points.site[self._dirty & is_joint])
+        if len(sites):
+            self._dirty |= is_joint & np.isin(self.points.site, sites) & (self.session_at >= 0)
+
+    def _signal(self, points: np.ndarray, period: int, strategy: str) -> Signal:
+        """Contract prices, dearer where the grid has no room; limit and roof of the sites, load behind the meters."""
         ahead = slice(period, period + AHEAD)
         buy, sell = self.price_eur_per_kwh[ahead], self.feed_in_eur_per_kwh[ahead]
         extra = (
@@ -274,7 +324,34 @@ class Aggregator(Role):
         )
         if extra is not None:
             buy, sell = buy[None, :] + extra, sell[None, :] + extra
-        return Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=0.05)
+        signal = Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=WEAR_EUR_PER_KWH)
+        if strategy in SITE_STRATEGIES:
+            return self._with_sites(signal, points, period)
+        return self._behind_the_meter(signal, points, period)
+
+    def _with_sites(self, signal: Signal, points: np.ndarray, period: int) -> Signal:
+        """Room and surplus of every site up to the last that is planned, by the load measured behind its meter."""
+        n = int(self.points.site[points].max(initial=-1)) + 1
+        load = self.local.forecast_kw(period, AHEAD, self._connection_of_site[:n])
+        room = LIMIT_SHARE * self.site_kw[:n, None] - load
+        return replace(signal, limit_kw=np.maximum(room, 0.0), pv_surplus_kw=np.maximum(-load, 0.0))
+
+    def _behind_the_meter(self, signal: Signal, points: np.ndarray, period: int) -> Signal:
+        """At homes own sun costs what feed-in would have earned, and delivery to the house saves the full price."""
+        buy, sell = signal.price_eur_per_kwh, signal.feed_in_eur_per_kwh
+        is_home = self.points.segment[points] == HOME
+        if sell is None or not is_home.any() or not np.any(buy - sell > 1e-9):
+            return signal
+        load = self.local.forecast_kw(period, AHEAD, self.points.connection_row[points])
+        load = np.where(is_home[:, None], load, 0.0)
+        sunny = np.clip(np.maximum(-load, 0.0) / self.points.max_kw[points][:, None], 0.0, 1.0)
+        return replace(
+            signal,
+            price_eur_per_kwh=buy - sunny * (buy - sell),
+            feed_in_eur_per_kwh=np.broadcast_to(sell, load.shape),
+            own_use_kw=np.maximum(load, 0.0),
+            own_use_eur_per_kwh=np.broadcast_to(buy, load.shape),
+        )
 
     # --- steering ----------------------------------------------------------------------------------------------------
 
@@ -284,6 +361,7 @@ class Aggregator(Role):
         target = self._free_where_done(here, self.plan_kw[here, period].astype(np.float64), period)
         high = self.believed.max_kw[self.session_at[here]]
         target = np.minimum(target, high)
+        target = self._within_own_use(here, target, period)
         free = target
         if not self.limits.is_empty:
             target = self.limits.squeeze(period, here, target)
@@ -293,7 +371,21 @@ class Aggregator(Role):
         self._dirty[here] |= target < free
         self.baseline_mw = float(np.sum(target)) / 1000.0
         target = self._activated(here, target, period)
+        self._sent_kw[here] = target
         self.send(SmartChargingSignal(here, target))
+
+    def _within_own_use(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
+        """Delivery at home follows the house where feeding in does not pay by itself; what is left is planned anew."""
+        buy, sell = self.price_eur_per_kwh[period : period + 96], self.feed_in_eur_per_kwh[period]
+        pays = ONE_WAY**2 * sell - WEAR_EUR_PER_KWH > float(buy.min())
+        is_home = (target < 0.0) & (self.points.segment[here] == HOME)
+        if pays or buy[0] - sell < 1e-9 or not is_home.any():
+            return target
+        house = np.maximum(self.local.now_kw(self.points.connection_row[here]), 0.0)
+        house = np.where(house < self.believed.min_kw[self.session_at[here]], 0.0, house)
+        bound = np.where(is_home, np.maximum(target, -house), target)
+        self._dirty[here] |= bound > target
+        return np.asarray(bound)
 
     def _free_where_done(self, here: np.ndarray, target: np.ndarray, period: int) -> np.ndarray:
         """Who does not take part is not limited; a car whose plan is done charges on until it stops by itself.

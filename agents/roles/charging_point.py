@@ -7,6 +7,7 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
+from agents.fleet.strategies.allocation import allocate
 from agents.fleet.tables import ChargingPoints
 from agents.information.defence import Defence
 from agents.links import Links
@@ -64,6 +65,7 @@ class Stations(Role):
         """What each point's meter shows of a true kWh."""
         self.is_interrupted = np.zeros(n, dtype=bool)
         self._busy = np.zeros(n, dtype=bool)
+        self._min_kw = np.zeros(n)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
         self._absolute_until = np.full(len(connection_kw), -1)
@@ -78,6 +80,7 @@ class Stations(Role):
         ratings: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> None:
         """Start transactions with the CPO, with whatever the cars said (CP-6)."""
+        self._min_kw[cp_row] = ratings[1]
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
         for status in self.knowledge.take(EvStatus):
@@ -113,21 +116,29 @@ class Stations(Role):
             self._absolute_until[signal.connection_row] = signal.first_period
         is_offline = period - self.heard_period > OFFLINE_AFTER_PERIODS
         limit = np.where(is_offline, self.fallback_kw, self.set_kw)
-        limit = np.minimum(limit, self._room_kw(limit))
+        limit = np.minimum(limit, self._room_kw(limit, period))
         row = self.points.connection_row
         share = np.where(self._absolute_until[row] >= period, self._absolute_share[row], 1.0)
         limit = np.where(share < 1.0, np.minimum(limit, share * self.points.max_kw), limit)
         limit = self.defence.follow(limit, self.points.max_kw, period)
         self.send(ChargeLimit(np.arange(len(limit)), limit))
 
-    def _room_kw(self, wanted_kw: np.ndarray) -> np.ndarray:
-        """Power each point may draw so that its connection, with the load measured behind it, holds."""
+    def _room_kw(self, wanted_kw: np.ndarray, period: int) -> np.ndarray:
+        """Power each point may draw so that its connection, with the load measured behind it, holds.
+
+        Cars cannot run below 6 A, so the points of a connection that is short take turns instead of all shrinking.
+        """
         row = self.points.connection_row
-        room = np.maximum(self._connection_kw - np.maximum(self._local_kw, 0.0), 0.0)
-        asked = np.clip(np.minimum(wanted_kw, self.points.max_kw), 0.0, None)
-        total = np.bincount(row, weights=np.where(self.is_busy, asked, 0.0), minlength=len(room))
-        share = np.minimum(1.0, room / np.maximum(total, 1e-9))
-        return np.where(share[row] < 1.0, asked * share[row], np.inf)
+        room = np.maximum(self._connection_kw - self._local_kw, 0.0)
+        asked = np.where(self.is_busy, np.minimum(wanted_kw, self.points.max_kw), 0.0)
+        total = np.bincount(row, weights=asked, minlength=len(room))
+        most = np.full(len(row), np.inf)
+        short = np.flatnonzero((total > room + 1e-9)[row] & self.is_busy)
+        if len(short):
+            most[short] = allocate(
+                asked[short], self._min_kw[short], room, "rotating", site=row[short].astype(np.int64), turn=period
+            )
+        return most
 
     @property
     def is_busy(self) -> np.ndarray:

@@ -33,6 +33,8 @@ from agents.role import Role
 
 SILENT_AFTER_PERIODS = 2
 """Periods without a target from the aggregator after which a point charges as if nobody steered it."""
+USUAL_STAY_MIN = 480.0
+"""Stay assumed of a car that told nothing, when points share a limit."""
 
 
 class CPO(Role):
@@ -66,6 +68,7 @@ class CPO(Role):
         self.max_kw = np.zeros(n)
         self.min_kw = np.zeros(n)
         self.charge_now = np.zeros(n, dtype=bool)
+        self.arrival_min, self.departure_min = np.zeros(n), np.full(n, np.nan)
         self.target_kw = np.full(n, np.inf)
         self.heard_period = np.full(n, -1)
         self.checks = MeterChecks(points.max_kw.astype(np.float64))
@@ -99,6 +102,7 @@ class CPO(Role):
             cp = new.cp_row
             self.session_at[cp], self.max_kw[cp], self.min_kw[cp] = new.session_row, new.max_kw, new.min_kw
             self.charge_now[cp], self.target_kw[cp] = now, np.inf
+            self.arrival_min[cp], self.departure_min[cp] = new.arrival_min, new.departure_min
             self.send(
                 SessionOffer(
                     new.session_row, cp, new.arrival_min, new.max_kw, new.min_kw, new.max_discharge_kw,
@@ -182,10 +186,16 @@ class CPO(Role):
             self.sharing_rule,
             site=site[rows],
             priority=self.charge_now[busy][rows].astype(np.float64),
-            laxity_h=np.zeros(len(rows)),
+            laxity_h=self._time_left_h(busy[rows], period),
             turn=period,
         )
         return shared
+
+    def _time_left_h(self, points: np.ndarray, period: int) -> np.ndarray:
+        """Time until each car leaves as it told; of others those that came first are thought to leave first."""
+        told = self.departure_min[points] - 15.0 * period
+        guess = USUAL_STAY_MIN - (15.0 * period - self.arrival_min[points])
+        return np.asarray(np.where(np.isnan(told), guess, told) / 60.0)
 
     def _even_share_kw(self, rating_kw: np.ndarray) -> np.ndarray:
         """Power of each point when all points of its site charge at once: safe without communication."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
+from agents.fleet.charging import rate_stays
 from agents.fleet.tables import SEGMENTS, Fleet
 from agents.links import Links
 from agents.messages import FleetSchedule
@@ -22,10 +23,18 @@ class FleetOperator(Role):
         super().__init__(model, party, links)
         segment = fleet.points.segment[fleet.sessions.cp_row]
         self._own = np.isin(segment, [SEGMENTS.index("depot"), SEGMENTS.index("shared")])
+        self._fleet = fleet
         self._departure_min, self._need_kwh = fleet.sessions.departure_min, fleet.sessions.need_kwh
 
     def schedule(self, arrived: np.ndarray) -> None:
-        """Tell when vehicles that came in must leave and what their tour took: the operator planned it and knows."""
+        """Tell when vehicles that came in must leave and what their tour took: the operator planned it and knows.
+
+        It knows its vehicles too: those whose power falls towards full are said to leave by as much earlier.
+        """
         mine = arrived[self._own[arrived]]
         if len(mine):
-            self.send(FleetSchedule(mine, self._departure_min[mine].copy(), self._need_kwh[mine].astype(np.float64)))
+            f = self._fleet
+            _, high, _, best, _, taper_kwh = rate_stays(f.vehicles.rows, f.points.rows, f.sessions.rows, mine)
+            slow_min = np.round(60.0 * taper_kwh / np.maximum(high * best, 1e-9))
+            leave = np.maximum(self._departure_min[mine] - slow_min, f.sessions.arrival_min[mine] + 15)
+            self.send(FleetSchedule(mine, leave, self._need_kwh[mine].astype(np.float64)))

@@ -21,8 +21,32 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
 
     Exact for one efficiency per direction and a selling price that never exceeds the buying price by more than the
     losses; where it does (strongly negative prices), it plans as if both were equal rather than burn energy. The last
-    periods are kept for the taper of cars that want to be full.
+    periods are kept for the taper of cars that want to be full. Where other load behind the meter is known, the better
+    of two plans counts: deliver to the house and no more, or deliver at full power for the feed-in price.
     """
+    sell = signal.selling(len(view))
+    most_kw = np.broadcast_to(view.max_discharge_kw[:, None], sell.shape)
+    plan = _storage_plan(view, signal, sell, most_kw)
+    if signal.own_use_kw is None or signal.own_use_eur_per_kwh is None:
+        return plan
+    to_house = _storage_plan(view, signal, signal.own_use_eur_per_kwh, np.minimum(most_kw, signal.own_use_kw))
+    is_better = _earnings_eur(view, signal, to_house) > _earnings_eur(view, signal, plan)
+    return np.where(is_better[:, None], to_house, plan)
+
+
+def _earnings_eur(view: SessionView, signal: Signal, plan_kw: np.ndarray) -> np.ndarray:
+    """What plans earn less what they cost, with own use at its own price, float64[n_sessions]."""
+    hours = available_share(view, signal.n_ahead) * signal.period_h
+    assert signal.own_use_kw is not None and signal.own_use_eur_per_kwh is not None
+    delivered = np.maximum(-plan_kw, 0.0)
+    to_house = np.minimum(delivered, signal.own_use_kw)
+    wear = signal.wear_eur_per_kwh / np.maximum(view.discharge_efficiency, 1e-9)[:, None]
+    sold = to_house * signal.own_use_eur_per_kwh + (delivered - to_house) * signal.selling(len(view)) - delivered * wear
+    return np.asarray(np.sum((sold - np.maximum(plan_kw, 0.0) * signal.prices(len(view))) * hours, axis=1))
+
+
+def _storage_plan(view: SessionView, signal: Signal, selling: np.ndarray, most_kw: np.ndarray) -> np.ndarray:
+    """Exact plan for one selling price and one highest delivered power per session and period."""
     hours = available_share(view, signal.n_ahead) * signal.period_h
     taper_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
     hours_left = np.cumsum(hours[:, ::-1], axis=1)[:, ::-1] * (hours > 0.0)
@@ -31,9 +55,9 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     planned = np.clip(view.departure_period - taper_periods, np.minimum(view.departure_period, 1), signal.n_ahead)
     eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
     charge_kwh = view.max_kw[:, None] * eta * hours
-    discharge_kwh = view.max_discharge_kw[:, None] / np.maximum(back, 1e-9) * hours
+    discharge_kwh = most_kw / np.maximum(back, 1e-9) * hours
     buy = signal.prices(len(view)) / np.maximum(eta, 1e-9)
-    sell = signal.selling(len(view)) * back - signal.wear_eur_per_kwh
+    sell = selling * back - signal.wear_eur_per_kwh
     change = _within_warranty(view, planned, charge_kwh, discharge_kwh, buy, sell)
     battery_kw = np.divide(change, hours, out=np.zeros_like(change), where=hours > 0.0)
     plan = np.where(change > 0.0, battery_kw / np.maximum(eta, 1e-9), battery_kw * back)
