@@ -54,7 +54,7 @@ class Border:
             steps = np.round(np.diff(ends, axis=0, prepend=0.0), 1)
             mtu = np.broadcast_to(np.arange(power.shape[1]), power.shape).ravel()
             shape = (np.full(power.size, self.row), np.full(power.size, is_buy), mtu)
-            parts.append(CurveOrders(*shape, steps.ravel(), np.round(limit, 2).ravel()))
+            parts.append(CurveOrders(*shape, steps.ravel(), self.exchange.within_limits(limit).ravel()))
         return CurveOrders.concatenate(parts)
 
     def intraday_orders(self, periods: np.ndarray) -> CurveOrders:

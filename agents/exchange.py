@@ -107,6 +107,12 @@ class Exchange:
         self.day_ahead_eur_per_mwh[span] = np.repeat(clearing.price_eur_per_mwh, per_mtu)
         return accepted
 
+    def within_limits(self, price_eur_per_mwh: np.ndarray) -> np.ndarray:
+        """Prices on the tick within the harmonised limits of the day-ahead auction: orders beyond are refused."""
+        rules = self.regulation
+        low, high = rules.day_ahead_price_min_eur_per_mwh, rules.day_ahead_price_max_eur_per_mwh
+        return np.round(np.clip(price_eur_per_mwh, low, high), 2)
+
     def intraday_auction(self, name: str, gate: int, span: slice, orders: Sequence[CurveOrders]) -> list[np.ndarray]:
         """Clear IDA1, IDA2 or IDA3 for a span of periods; as :meth:`day_ahead`, always in quarter-hours."""
         clearing, accepted = self._auction(name, gate, span, orders, 1)

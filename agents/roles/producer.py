@@ -119,7 +119,7 @@ class Producer(Role):
         available = self.expected_available_mw(now, periods)
         self._offers = unit_offers(self.units, available, self._residual_mw[periods], day, self.fuel)
         mw, price = (_per_mtu(v, per_mtu) for v in (self._offers.mw, self._offers.price_eur_per_mwh))
-        price = np.round(price, 2)
+        price = self.exchange.within_limits(price)
         self._remember_asks(periods, self._offers)
         ahead_mw = -self.exchange.positions.total_mwh(self.party, periods) / 0.25
         self._ahead = _fill(mw, price, np.maximum(_per_mtu(ahead_mw[None, :], per_mtu)[0], 0.0))

@@ -1,0 +1,378 @@
+"""The four markets in whole runs: settlements against sums by hand, border, duties, monitor, passive balancing."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from agents.border import Border
+from agents.cashbook import Cashbook
+from agents.dispatch import intraday_leads
+from agents.model import Flexpolder
+from agents.monitoring import market_monitor
+from agents.pass_through import REASON, PassThrough
+from agents.reserve_duty import ReserveDuty
+from agents.settings import SystemSettings
+from agents.world.neighbours import EXPORT_LIMIT_MW, IMPORT_LIMIT_MW
+from markets.balancing import CapacityAward, CapacityBids, EnergyBids
+from tests.model_worlds import Played, play, until, world
+
+BIG = 20_000
+"""Towns that the small one stands for, so that its pool matters nationally."""
+
+
+@pytest.fixture(scope="module")
+def run() -> Played:
+    return play(world())
+
+
+def flows(run: Played, reason: str) -> dict[str, float]:
+    """What each account received less what it paid for one reason, EUR."""
+    table = run.tables["ledger"]
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in np.flatnonzero(table["reason"] == reason).tolist():
+        found[table["payee"][row]].append(float(table["amount_eur"][row]))
+        found[table["payer"][row]].append(-float(table["amount_eur"][row]))
+    return {account: math.fsum(values) for account, values in found.items()}
+
+
+# --- money follows trades --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("market", ["forward", "day_ahead", "ida1", "ida2", "ida3", "intraday"])
+def test_money_of_a_market_is_its_trades_times_their_price(run: Played, market: str) -> None:
+    trades = {k: v[run.tables["trades"]["market"] == market] for k, v in run.tables["trades"].items()}
+    assert len(trades["period"]) > 0
+    eur = 0.25 * trades["volume_mw"] * trades["price_eur_per_mwh"]
+    booked = flows(run, market)
+    accounts = dict(zip(run.model.positions.parties, run.model.exchange.accounts, strict=True))
+    for party, account in accounts.items():
+        by_hand = math.fsum(eur[trades["seller"] == party]) - math.fsum(eur[trades["buyer"] == party])
+        known = booked.get(account, 0.0)
+        if party == run.model.cast.pool_brp.party:
+            known += booked.get("twin towns", 0.0)
+        assert known == pytest.approx(by_hand, abs=0.01), party
+
+
+def test_positions_are_the_trades(run: Played) -> None:
+    table = run.tables["trades"]
+    for party in run.model.positions.parties:
+        here = np.char.startswith(table["market"].astype(str), "i") | (table["market"] == "day_ahead")
+        sign = (table["buyer"] == party).astype(float) - (table["seller"] == party)
+        by_hand = np.bincount(table["period"][here], 0.25 * (sign * table["volume_mw"])[here], minlength=96)
+        booked = run.model.positions.bought_mwh
+        row = run.model.positions.row(party)
+        np.testing.assert_allclose(booked["day_ahead"][row] + booked["intraday"][row], by_hand, atol=1e-6)
+
+
+@pytest.mark.parametrize("products, reason", [(("fcr",), "fcr"), (("afrr_up", "afrr_down"), "afrr_capacity")])
+def test_reserve_capacity_is_paid_per_megawatt_and_four_hours(run: Played, products, reason: str) -> None:
+    table = run.tables["reserves"]
+    mine = np.isin(table["product"], products)
+    by_hand = 4.0 * math.fsum((table["awarded_mw"] * table["price_eur_per_mw_h"])[mine])
+    assert by_hand > 0.0
+    assert -flows(run, reason)[run.model.cast.tso.account] == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_penalties_are_five_or_twenty_times_the_contract(run: Played) -> None:
+    table, reserves = run.tables["reserve_shortfalls"], run.tables["reserves"]
+    assert len(table["period"]) > 0
+    for period, product, missing, eur in zip(
+        *(table[k] for k in ("period", "product", "missing_mw", "penalty_eur")), strict=True
+    ):
+        block = 16 * (period // 16)
+        price = reserves["price_eur_per_mw_h"][
+            (reserves["product"] == product) & (reserves["block_start_period"] == block)
+        ][0]
+        assert eur == pytest.approx((20.0 if product == "fcr" else 5.0) * missing * 0.25 * price)
+    paid = flows(run, "reserve_penalty")
+    assert paid[run.model.cast.tso.account] == pytest.approx(math.fsum(table["penalty_eur"]))
+
+
+def test_a_plant_owner_bids_the_reserve_it_sold(run: Played) -> None:
+    firm = [p.party for p in run.model.cast.producers]
+    assert not np.isin(run.tables["reserve_shortfalls"]["provider"], firm).any()
+
+
+# --- parties ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_party_learns_the_error_it_makes_at_a_time_of_day() -> None:
+    model = until(world(), 3)
+    brp = model.cast.pool_brp
+    now = np.array([50])
+    before = float(brp.expected_mw(49, now)[0])
+    brp._expected_at_gate_mw[50] = before
+    brp.note_allocated(50, before + 40.0)
+    assert float(brp.expected_mw(49, now)[0]) == pytest.approx(before + 20.0)
+    assert float(brp.expected_mw(49, np.array([51]))[0]) == pytest.approx(
+        float(brp.base.issued_at(49, np.array([51]))[0]) + float(brp._pool_expected_mw(np.array([51]))[0])
+    )
+
+
+def test_what_was_never_expected_teaches_nothing() -> None:
+    model = until(world(), 1)
+    brp = model.cast.pool_brp
+    brp.note_allocated(70, 1e6)
+    assert not brp._own_error_mw.any()
+
+
+# --- border ----------------------------------------------------------------------------------------------------------
+
+
+def test_trade_with_neighbours_fits_the_interconnectors(run: Played) -> None:
+    export = 4.0 * sum(run.model.positions.bought_mwh[m][-1] for m in ("forward", "day_ahead", "intraday"))
+    assert np.max(export) <= EXPORT_LIMIT_MW + 1e-6 and np.min(export) >= -IMPORT_LIMIT_MW - 1e-6
+
+
+def test_nobody_trades_across_the_border_after_its_gate(run: Played) -> None:
+    table = run.tables["trades"]
+    abroad = ((table["seller"] == "Border") | (table["buyer"] == "Border")) & (table["market"] == "intraday")
+    assert abroad.any()
+    assert np.min((table["period"] - table["gate_period"])[abroad]) * 15 > 60
+
+
+@pytest.mark.parametrize("gate_min, lead, is_open", [(60, 4, False), (60, 5, True), (30, 3, True), (30, 2, False)])
+def test_cross_border_gate(gate_min: int, lead: int, is_open: bool) -> None:
+    model = until(world(intraday_cross_border_gate_min=gate_min), 0)
+    border: Border = model.market_day.border
+    period = 20
+    orders = border.quotes(period - lead, period)
+    assert bool(orders) == is_open
+    if orders:
+        assert max(o.price_eur_per_mwh for o in orders if o.is_buy) < min(
+            o.price_eur_per_mwh for o in orders if not o.is_buy
+        )
+
+
+def test_full_interconnectors_leave_nothing_to_sell_abroad() -> None:
+    model = until(world(), 0)
+    border: Border = model.market_day.border
+    row = model.positions.row("Border")
+    for market in model.positions.bought_mwh.values():
+        market[row, 20] = 0.0
+    model.positions.bought_mwh["day_ahead"][row, 20] = 0.25 * EXPORT_LIMIT_MW
+    assert {o.is_buy for o in border.quotes(10, 20)} == {False}
+    book = border.intraday_orders(np.array([20]))
+    assert float(np.sum(book.quantity_mw[book.is_buy])) == 0.0 and float(np.sum(book.quantity_mw[~book.is_buy])) > 0.0
+
+
+@pytest.mark.parametrize(
+    "gate_min, leads", [(5, (8, 3, 1)), (0, (8, 3, 1)), (15, (8, 3, 2)), (60, (8, 5)), (99, (8, 7)), (120, (9,))]
+)
+def test_parties_trade_until_the_last_moment_before_the_gate(gate_min: int, leads: tuple[int, ...]) -> None:
+    assert intraday_leads(gate_min) == leads
+    assert all(15 * lead > gate_min for lead in leads)
+
+
+# --- duties ----------------------------------------------------------------------------------------------------------
+
+
+def contracted(product: int, mw: float, price_eur_per_mw: float = 40.0) -> ReserveDuty:
+    """One provider with one block of 16 periods."""
+    duty = ReserveDuty(["pool"], 16)
+    bids = CapacityBids(np.array([0]), np.array([0]), np.array([mw]), np.array([price_eur_per_mw]), np.array([product]))
+    price = np.full((1, 1), price_eur_per_mw)
+    none = np.zeros((1, 1))
+    award = CapacityAward(np.array([mw]), np.array([mw * price_eur_per_mw]), price, price, none, none, (product,), ())
+    duty.note_award(award, bids, np.zeros(16, dtype=np.int64), 0)
+    return duty
+
+
+def test_contracted_reserve_that_is_not_bid_costs_five_times_its_price() -> None:
+    duty = contracted(1, 10.0)
+    bids = EnergyBids(0, np.array([6.0, -20.0]), np.array([100.0, 10.0]), 1.0, 1)
+    # 4 MW short for a quarter at 10 EUR/MW/h
+    assert duty.check_bids(3, bids) == [(0, pytest.approx(5 * 4.0 * 0.25 * 10.0))]
+    assert duty.check_bids(3, EnergyBids(0, np.array([10.0]), np.array([100.0]), 1.0, 1)) == []
+    assert duty.log.missing_mw == [4.0]
+
+
+@pytest.mark.parametrize("room, short", [((5.0, 5.0), None), ((5.0, 1.0), 4.0), ((0.0, 5.0), 5.0)])
+def test_fcr_that_is_not_there_costs_twenty_times_its_price(room: tuple[float, float], short: float | None) -> None:
+    duty = contracted(0, 5.0)
+    frequency = 50.0 + 0.19 * np.sin(np.arange(225) / 12.0)
+    found = duty.check_fcr(2, 0, frequency, *room)
+    assert found == ([] if short is None else [(0, pytest.approx(20 * short * 0.25 * 10.0))])
+
+
+def test_a_pool_below_the_smallest_is_refused_and_sells_no_reserve() -> None:
+    model = until(world(prequalified_pool_min_mw=20.0, representation=20), 40)
+    bsp = model.cast.bsp
+    assert bsp.prequalification.rule == "pool_below_minimum" and bsp.prequalified_mw == 0.0
+    assert bsp.party not in model.cast.tso.reserves.provider
+    assert all(bsp.energy_bids(t) is None for t in range(40))
+
+
+# --- pass-through and passive balancing ------------------------------------------------------------------------------
+
+
+def book(contract: str) -> tuple[PassThrough, Cashbook]:
+    cash = Cashbook(10, {"supplier: S", "cpo: C"})
+    return PassThrough(cash, "supplier: S", "cpo: C", contract), cash
+
+
+@pytest.mark.case("C40")
+def test_pass_through_hands_the_whole_deviation_to_the_cpo() -> None:
+    desk, cash = book("pass_through")
+    eur = desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=1.0,
+                      shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
+    assert eur == pytest.approx(1.5 * -30.0)
+    eur += desk.settle(1, nominated_mwh=10.0, metered_mwh=12.0, activated_mwh=0.0, passive_mwh=0.0,
+                       shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
+    assert eur == pytest.approx(-45.0 - 400.0)
+    balance = dict(zip(cash.ledger.accounts, cash.ledger.balance_eur().tolist(), strict=True))
+    assert balance == {"supplier: S": pytest.approx(44.5), "cpo: C": pytest.approx(-44.5)}
+
+
+def test_other_contracts_pass_the_passive_part_only() -> None:
+    desk, cash = book("dynamic")
+    eur = desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=1.0,
+                      shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=150.0)  # fmt: skip
+    assert eur == pytest.approx(150.0)
+    assert cash.ledger.reasons == [REASON]
+
+
+class Loop:
+    """Watches the four-second path of every period."""
+
+    def __init__(self) -> None:
+        self.reversals, self.error_mw = 0, []
+
+    def __call__(self, model: Flexpolder) -> None:
+        balanced = model.dispatch._balanced
+        assert balanced is not None
+        delta = balanced.activation.delta_mw
+        self.reversals += int(np.count_nonzero(np.diff(np.sign(delta[np.abs(delta) > 5.0]))))
+        self.error_mw.append(float(balanced.activation.remaining_error_mw.std()))
+
+
+def loop_of(**levers) -> tuple[Loop, Played]:
+    seen = Loop()
+    return seen, play(world(representation=BIG, **levers), seen)
+
+
+def test_many_passive_balancers_make_the_system_swing_and_a_ramp_limit_damps_it() -> None:
+    calm, _ = loop_of()
+    swinging, run = loop_of(passive_balancing_share=1.0)
+    damped, _ = loop_of(passive_balancing_share=1.0, pass_through_ramp_share_per_min=0.05)
+    assert swinging.reversals > 2 * damped.reversals > 2 * calm.reversals
+    assert np.mean(swinging.error_mw) > 1.2 * np.mean(damped.error_mw)
+    prices, moved = run.tables["prices"], run.model.record.passive_mwh
+    price = np.where(moved > 0.0, prices["imbalance_surplus_eur_per_mwh"], prices["imbalance_shortage_eur_per_mwh"])
+    # the CPO of one town gets its share of what the reaction earned
+    earned = flows(run, REASON)[run.model.cast.cpo.account]
+    assert earned == pytest.approx(math.fsum(moved * price) / BIG)
+    assert earned != 0.0
+
+
+# --- monitor ---------------------------------------------------------------------------------------------------------
+
+
+def test_monitor_agrees_with_the_trades(run: Played) -> None:
+    table, trades = run.tables["market_monitor"], run.tables["trades"]
+    row = int(np.flatnonzero(table["market"] == "intraday")[0])
+    here = trades["market"] == "intraday"
+    sold = {p: math.fsum(trades["volume_mw"][here & (trades["seller"] == p)]) for p in set(trades["seller"][here])}
+    total = math.fsum(sold.values())
+    assert table["hhi_sellers"][row] == pytest.approx(sum((100.0 * v / total) ** 2 for v in sold.values()))
+    assert table["largest_seller"][row] == max(sold, key=sold.__getitem__)
+    assert table["volume_mwh"][row] == pytest.approx(0.25 * total)
+    assert table["trades"][row] == int(np.count_nonzero(here))
+    assert table["spread_eur_per_mwh"][row] > 0.0
+    auction = int(np.flatnonzero(table["market"] == "day_ahead")[0])
+    assert 0.0 < table["welfare_eur"][auction] < np.inf and 0.0 <= table["pivotal_share"][auction] <= 1.0
+
+
+def test_monitor_finds_no_breach_and_sees_a_planted_one(run: Played) -> None:
+    table = run.tables["market_monitor"]
+    assert not table["trades_after_gate"].any() and not table["beyond_prequalification"].any()
+    log = run.model.exchange.trades
+    log.add("intraday", 40, 40, "Windzon", "Centrale", 1.0, 50.0)
+    log.add("intraday", 38, 40, "Border", "Centrale", 1.0, 50.0)
+    try:
+        after = market_monitor(run.model)
+    finally:
+        for name in log.__dataclass_fields__:
+            del getattr(log, name)[-2:]
+    assert after["trades_after_gate"][after["market"].index("intraday")] == 2
+
+
+# --- levers ----------------------------------------------------------------------------------------------------------
+
+BASE = {"seed": 2}
+LEVERS: dict[str, object] = {
+    "day_ahead_mtu_min": 60,
+    "intraday_gate_closure_min": 60,
+    "intraday_cross_border_gate_min": 30,
+    "min_bid_mw": 10.0,
+    "fcr_demand_mw": 60.0,
+    "afrr_demand_up_mw": 200.0,
+    "afrr_demand_down_mw": 200.0,
+    "afrr_import_capacity_mw": 0.0,
+    "state_sampling_s": 60,
+    "is_dual_pricing": False,
+    "incentive_component_eur_per_mwh": 10.0,
+    "passive_balancing_share": 0.5,
+    "supply_contract": "pass_through",
+    "aggregation_model": "central_settlement",
+}
+HOURS_PLAYED = 10
+_SEEN: dict[tuple, tuple] = {}
+
+
+def digest(**levers) -> tuple:
+    """What a morning brought: prices, states, energy and money, rounded."""
+    key = tuple(sorted(levers.items()))
+    if key not in _SEEN:
+        model = until(world(**levers), 4 * HOURS_PLAYED)
+        ledger = model.cashbook.ledger
+        _SEEN[key] = (
+            *(np.round(np.nan_to_num(v), 6).tobytes() for v in model.record.price.values()),
+            model.record.state.tobytes(),
+            *(np.round(v, 6).tobytes() for v in model.positions.bought_mwh.values()),
+            np.round(model.record.imbalance_eur, 6).tobytes(),
+            *sorted(zip(ledger.accounts, np.round(ledger.balance_eur(), 4).tolist(), strict=True)),
+        )
+    return _SEEN[key]
+
+
+@pytest.mark.parametrize("name", LEVERS)
+def test_every_lever_of_wholesale_and_balancing_changes_something(name: str) -> None:
+    assert digest(**BASE, **{name: LEVERS[name]}) != digest(**BASE)
+
+
+@pytest.mark.parametrize(
+    "name, value, needs",
+    [
+        ("balance_delta_delay_s", 600, {"passive_balancing_share": 0.5}),
+        ("pass_through_ramp_share_per_min", 0.05, {"passive_balancing_share": 0.5}),
+        ("transfer_of_energy_eur_per_mwh", 200.0, {"aggregation_model": "central_settlement"}),
+        ("aggregation_model", "uncorrected", {"aggregation_model": "central_settlement"}),
+        ("aggregation_model", "corrected_meter", {"aggregation_model": "central_settlement"}),
+    ],
+)
+def test_levers_that_matter_with_others(name: str, value: object, needs: dict) -> None:
+    assert digest(**{**BASE, **needs, name: value}) != digest(**{**BASE, **needs})
+
+
+@pytest.mark.parametrize(
+    "lever, value, system",
+    [
+        ("day_ahead_price_max_eur_per_mwh", 3000.0, SystemSettings(load_scale=2.5)),
+        ("day_ahead_price_min_eur_per_mwh", -100.0, SystemSettings(solar_capacity_scale=4.0)),
+    ],
+)
+def test_harmonised_limits_hold_where_offers_or_demand_run_out(lever: str, value: float, system) -> None:
+    summer = world(first_day=date(2026, 6, 20), **{lever: value})
+    model = until(replace(summer, system=system), 0)
+    price = model.exchange.day_ahead_eur_per_mwh[:96]
+    extreme = np.max(price) if value > 0 else np.min(price)
+    assert extreme == pytest.approx(value)
+    refused = [key for key in model.exchange.rejections.counts if key[1] == "day_ahead"]
+    assert not refused, "who knows the limits bids within them"
