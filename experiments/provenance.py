@@ -10,6 +10,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+_SHOWN_ONLY = tuple(f"experiments/{room}/" for room in ("report", "cli", "scenarios", "sweeps", "claims", "hil"))
+"""Rooms that read results or set runs up, but shape none."""
 ROOT = Path(__file__).parent.parent
 _PACKAGES = ("numpy", "numba", "scipy", "polars", "pyarrow", "mesa", "networkx", "power-grid-model", "highspy", "ray")
 
@@ -30,12 +32,12 @@ def _version(package: str) -> str:
 
 @cache
 def source_digest() -> str:
-    """Short hash of the program's own source: code and bundled data, without command line and reports."""
+    """Short hash of the program's own source: code and bundled data, without what only shows or sets up."""
     digest = hashlib.sha256()
     for folder in ("agents", "markets", "grid", "experiments"):
         for path in sorted((ROOT / folder).rglob("*")):
             relative = path.relative_to(ROOT).as_posix()
-            is_shown_only = relative.startswith(("experiments/report/", "experiments/cli/", "experiments/scenarios/"))
+            is_shown_only = relative.startswith(_SHOWN_ONLY)
             if path.suffix in {".py", ".csv", ".toml", ".json"} and not is_shown_only:
                 digest.update(relative.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
