@@ -438,6 +438,15 @@ def test_discharging_goes_out_as_a_central_setpoint_of_2_1():
     assert bench.profiles("TxProfile")[-1]["chargingSchedule"][0]["chargingSchedulePeriod"][0]["setpoint"] == -7000.0
 
 
+@pytest.mark.parametrize(("drawn_kw", "state"), [(-5.0, TicketState.CONFIRMED), (0.0, TicketState.VIOLATED)])
+def test_discharging_is_confirmed_by_the_meter_only(drawn_kw, state):
+    bench = Bench(Dialect2("2.1"), envelope=Envelope(11.04, 11.04, discharge_kw=7.0))
+    ticket = bench.point.command(Plan(-5.0, bench.clock.utc + 900))
+    bench.pass_(6, drawn_kw)
+    assert ticket.state == state
+    assert bench.point.counts["overdraw"] == 0
+
+
 def test_2_0_1_cannot_discharge_and_says_so():
     envelope = Envelope(11.04, 11.04, discharge_kw=7.0)
     bench = Bench(Dialect2("2.0.1"), envelope=envelope)

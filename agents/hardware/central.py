@@ -8,11 +8,8 @@ import logging
 import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 
 from agents.hardware import wire
 from agents.hardware.clock import Clock, SystemClock
@@ -20,13 +17,14 @@ from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
 from agents.hardware.keep import Leases, read_known, write_known
-from agents.hardware.link import Counters, Link, LinkSettings, pause
+from agents.hardware.link import Counters, Link
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
 from agents.hardware.point import Known, PhysicalPoint
 from agents.hardware.recorder import Recorder
 from agents.hardware.schema import warm_up
 from agents.hardware.server import Door
+from agents.hardware.sockets import Sockets
 from agents.hardware.steering import Steering
 from agents.hardware.sunspec import SunSpecDialect
 from agents.port import Plan, Ticket
@@ -42,15 +40,6 @@ def dialect_of(version: str) -> Dialect:
     if version == "sunspec":
         return SunSpecDialect()
     return Dialect16() if version == "1.6" else Dialect2(version)
-
-
-@dataclass
-class _Connection:
-    """One open socket of a station."""
-
-    link: Link
-    steering: Steering
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)
@@ -88,11 +77,10 @@ class CentralSystem:
             raise GuardError("; ".join(faults))
         self.settings, self.clock = settings, clock or SystemClock()
         self.points: dict[str, PhysicalPoint] = {}
-        self.counters: dict[str, Counters] = {}
-        self.latency_s: list[float] = []
         self.port = settings.port
-        self._connections: dict[str, _Connection] = {}
-        self._door = Door(settings, self._enter)
+        self._sockets = Sockets(settings, self.clock, self.points, dialect_of, self)
+        self.counters = self._sockets.counters
+        self._door = Door(settings, self._sockets.enter)
         self._leases = Leases(settings.state_folder / "leases")
         self._recorder: Recorder | None = None
         self._heard_mono_s = self.clock.mono_s()
@@ -126,27 +114,17 @@ class CentralSystem:
         """Call a device that does not call us."""
         from agents.hardware.modbus import SunSpecDriver  # pymodbus only where it is needed
 
-        name, point = station.station_id, self.points[station.station_id]
-        watch = _Watch(self._recorder, name)
-        driver = SunSpecDriver(point, station.address, watch.saw, self.settings.call_timeout_s)
-        self._drivers[name] = driver
-
-        def linked() -> None:
-            self._own(name, "linked", version="sunspec")
-            point.linked("sunspec")
-
-        def unlinked(reason: str) -> None:
-            self._own(name, "unlinked", reason=reason)
-            point.unlinked(reason)
-
-        await driver.run(linked, unlinked)
+        name = station.station_id
+        point, watch = self.points[name], self.watch(name)
+        self._drivers[name] = SunSpecDriver(point, station.address, watch.saw, self.settings.call_timeout_s)
+        await self._drivers[name].run(lambda: self.came(name, "sunspec"), lambda reason: self.went(name, reason))
 
     async def stop(self, reason: str) -> None:
         """Return every station to its safe limit, close, write the recording."""
         self.release(reason)
         await asyncio.sleep(0)
         await self._last_words()
-        await asyncio.gather(*(c.link.close(reason) for c in list(self._connections.values())), return_exceptions=True)
+        await self._sockets.close(reason)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -161,7 +139,6 @@ class CentralSystem:
     def _add_point(self, station: StationSettings) -> None:
         known = read_known(self.settings.state_folder, station.station_id)
         self.points[station.station_id] = PhysicalPoint(station, self.clock, known)
-        self.counters[station.station_id] = Counters()
         details = asdict(station) | {"id_tags": []}
         self._own(station.station_id, "watch", settings=_finite(details), known=_finite(asdict(known)))
 
@@ -275,15 +252,20 @@ class CentralSystem:
 
     def link_of(self, station: str) -> Link | None:
         """Open link of a station (for checks beyond steering)."""
-        connection = self._connections.get(station)
+        connection = self._sockets.open.get(station)
         return connection.link if connection else None
 
     def steering_of(self, station: str) -> Steering | None:
         """Steering of a connected station."""
         if station in self._drivers:
             return self._drivers[station].steering
-        connection = self._connections.get(station)
+        connection = self._sockets.open.get(station)
         return connection.steering if connection else None
+
+    def latencies(self) -> list[float]:
+        """Set-point to socket since the last question, s."""
+        found, self._sockets.latency_s = self._sockets.latency_s, []
+        return found
 
     def round_trips(self) -> list[float]:
         """Round trips of calls since the last question, s."""
@@ -302,112 +284,21 @@ class CentralSystem:
         if self._recorder is not None:
             self._recorder.own(station, action, **details)
 
-    # --- a station's connection ------------------------------------------------------------------------------------
+    # --- comings and goings (sockets.Ledger) ------------------------------------------------------------------------
 
-    async def _enter(self, station: str, version: str, socket: ServerConnection) -> None:
-        """Serve one socket until it closes; a newer socket of the same station ends an older one."""
-        point = self.points[station]
-        dialect = dialect_of(version)
-        connection = self._connect(station, point, dialect, socket)
-        tasks = [
-            asyncio.create_task(connection.link.run()),
-            asyncio.create_task(self._pump(connection)),
-            asyncio.create_task(self._keep_alive(connection, socket)),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            self._explain(station, tasks)
-        finally:
-            self._disconnect(station, connection, socket)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await connection.link.close("closing")
+    def came(self, station: str, version: str) -> None:
+        """A station's link is open."""
+        self._own(station, "linked", version=version)
+        self.points[station].linked(version)
 
-    def _connect(self, station: str, point: PhysicalPoint, dialect: Dialect, socket: ServerConnection) -> _Connection:
-        older = self._connections.pop(station, None)
-        if older is not None:
-            point.note("replaced", "a newer socket of the same station")
-            self._own(station, "unlinked", reason="replaced")
-            point.unlinked("replaced")
-            older.link.abandon()
-        self._own(station, "linked", version=dialect.version)
-        point.linked(dialect.version)
-        link = Link(
-            socket,
-            dialect.version,
-            lambda action, payload: dialect.answer(point, action, payload),
-            self.clock,
-            LinkSettings(
-                self.settings.call_timeout_s,
-                self.settings.messages_per_s,
-                4.0 * self.settings.messages_per_s,
-                point.settings.is_strict,
-            ),
-            _Watch(self._recorder, station),
-            name=f"{int(self.clock.utc_s() * 1000) & 0xFFFFFFFF:x}",
-        )
-        link.counters = self.counters[station]
-        connection = _Connection(link, Steering(point, dialect))
-        self._connections[station] = connection
-        point.wake = connection.wake.set
-        return connection
-
-    def _disconnect(self, station: str, connection: _Connection, socket: ServerConnection) -> None:
-        """Clean up, unless a newer socket has taken over."""
-        if self._connections.get(station) is not connection:
-            return
-        del self._connections[station]
-        reason = f"{socket.close_code or 'lost'}"
+    def went(self, station: str, reason: str) -> None:
+        """A station's link is gone."""
         self._own(station, "unlinked", reason=reason)
         self.points[station].unlinked(reason)
 
-    def _explain(self, station: str, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                log.error(
-                    "connection task of a station failed: %s",
-                    type(task.exception()).__name__,
-                    exc_info=task.exception(),
-                )
-                self.points[station].note("internal_fault", type(task.exception()).__name__)
-
-    async def _pump(self, connection: _Connection) -> None:
-        """Tell the station what it is to be told, one call after the other."""
-        link, steering = connection.link, connection.steering
-        while link.is_open:
-            connection.wake.clear()
-            work = steering.next()
-            if work is None:
-                await pause(connection.wake, steering.due_s())
-                continue
-            self._note_latency(work.tickets, connection)
-            reply = await link.call(*work.wire)
-            steering.done(work, reply)
-
-    def _note_latency(self, tickets: tuple[Ticket, ...], connection: _Connection) -> None:
-        """Time from the decision to the socket, of commands that found a link and a session."""
-        point, now_s = connection.steering.point, self.clock.utc_s()
-        since_s = max(point.begun_utc_s, point.linked_since_s)
-        self.latency_s.extend(now_s - t.sent_utc_s for t in tickets if t.sent_utc_s > since_s)
-
-    async def _keep_alive(self, connection: _Connection, socket: ServerConnection) -> None:
-        """Find half-open connections: neither a pong nor any message within the time."""
-        every_s = self.settings.keepalive_s
-        while True:
-            await asyncio.sleep(every_s)
-            received = connection.link.counters.received
-            try:
-                pong = await socket.ping()
-                async with asyncio.timeout(every_s):
-                    await asyncio.shield(pong)
-            except TimeoutError:
-                if connection.link.counters.received == received:
-                    connection.link.abandon()
-                    socket.transport.abort()
-                    return
-            except ConnectionClosed:
-                return
+    def watch(self, station: str) -> _Watch:
+        """Sees a station's messages."""
+        return _Watch(self._recorder, station)
 
 
 def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[str, Any]:

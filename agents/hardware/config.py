@@ -85,6 +85,18 @@ class StationSettings:
         return [f"{place}: {text}" for good, text in checks if not good]
 
 
+PERIOD_S = 900.0
+
+
+def pace(factor: float) -> tuple[Literal["metered", "hold"], float]:
+    """Mode and wall-clock length of a market period at a real-time factor.
+
+    >>> pace(1.0), pace(60.0)
+    (('metered', 900.0), ('hold', 15.0))
+    """
+    return ("metered", PERIOD_S) if factor == 1.0 else ("hold", PERIOD_S / factor)
+
+
 @dataclass(frozen=True)
 class HardwareSettings:
     """All physical stations of a run and how they are reached.

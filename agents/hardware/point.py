@@ -14,6 +14,7 @@ from agents.hardware.config import OWN_TAG, StationSettings
 from agents.hardware.meter import Sample
 from agents.hardware.proof import Proof, ProofState
 from agents.hardware.register import Mark, Register
+from agents.hardware.tickets import Accepted, PowerTally, TicketBook
 from agents.hardware.told import PowerBelief, ToldLimits
 from agents.port import (
     Capabilities,
@@ -47,15 +48,6 @@ class Wishes:
     start: bool = False
     tickets: list[Ticket] = field(default_factory=list)
     session_tickets: list[Ticket] = field(default_factory=list)
-
-
-@dataclass
-class _Accepted:
-    """A ticket whose limit the point accepted, waiting for the meter."""
-
-    ticket: Ticket
-    at_s: float
-    told_kw: float
 
 
 @dataclass(frozen=True)
@@ -114,15 +106,12 @@ class PhysicalPoint:
         self.soc_share = math.nan
         self.heard_utc_s = math.nan
         self.wake: Callable[[], None] = lambda: None
-        self._accepted: list[_Accepted] = []
+        self.book = TicketBook(clock, settings.reaction_s)
         self._ids: dict[str, str] = {}
         self._next_id = int(clock.utc_s())
         self._ended: set[str] = set()
-        self._tickets = 0
         self._overdraws = 0
-        self._power_since_s = clock.utc_s()
-        self._power_kwh = 0.0
-        self._mean_from = (clock.utc_s(), 0.0)
+        self._tally = PowerTally(clock.utc_s())
 
     # --- the charging port ----------------------------------------------------------------------------------------
 
@@ -149,13 +138,13 @@ class PhysicalPoint:
 
     def command(self, plan: Plan) -> Ticket:
         """Post limits."""
-        ticket = self._ticket(plan)
+        ticket = self.book.new(plan)
         for old in self.wishes.tickets:
             old.state, old.reason = TicketState.REPLACED, "a newer command"
         self.wishes.tickets = [ticket]
         self.wishes.plan, self.wishes.is_released = plan, False
         if not self.is_linked:
-            self._settle_ticket(ticket, TicketState.LINK_DOWN, "no link; kept for the reconnection")
+            self.book.settle(ticket, TicketState.LINK_DOWN, "no link; kept for the reconnection")
             self.wishes.tickets = []
         self.wake()
         return ticket
@@ -166,10 +155,10 @@ class PhysicalPoint:
 
     def session(self, wish: Literal["start", "stop"], reason: str = "") -> Ticket:
         """Ask for the start or the stop of charging."""
-        ticket = self._ticket(Plan(0.0 if wish == "stop" else math.inf, math.inf))
+        ticket = self.book.new(Plan(0.0 if wish == "stop" else math.inf, math.inf))
         is_idle = wish == "stop" and self.transaction is None
         if not self.is_linked or is_idle:
-            self._settle_ticket(ticket, TicketState.REJECTED if is_idle else TicketState.LINK_DOWN, "nothing to stop")
+            self.book.settle(ticket, TicketState.REJECTED if is_idle else TicketState.LINK_DOWN, "nothing to stop")
             return ticket
         self.wishes.session_tickets.append(ticket)
         if wish == "stop":
@@ -234,16 +223,12 @@ class PhysicalPoint:
 
     def mean_kw(self) -> float:
         """Mean power since the last call of this, kW."""
-        now_s = self.clock.utc_s()
-        self._add_power(now_s)
-        since_s, kwh = self._mean_from
-        mean_kw = (self._power_kwh - kwh) * 3600.0 / (now_s - since_s) if now_s > since_s else self.sample().power_kw
-        self._mean_from = (now_s, self._power_kwh)
-        return mean_kw
+        self._add_power(self.clock.utc_s())
+        return self._tally.mean_kw(self.sample().power_kw, self.clock.utc_s())
 
     def _add_power(self, now_s: float) -> None:
-        self._power_kwh += self.sample().power_kw * max(now_s - self._power_since_s, 0.0) / 3600.0
-        self._power_since_s = now_s
+        """Called before the power changes."""
+        self._tally.add(self.sample().power_kw, now_s)
 
     def note(self, kind: str, text: str = "", utc_s: float = math.nan) -> None:
         """Write down an event."""
@@ -264,7 +249,7 @@ class PhysicalPoint:
         self._add_power(self.clock.utc_s())
         self.is_linked = False
         for ticket in (*self.wishes.tickets, *self.wishes.session_tickets):
-            self._settle_ticket(ticket, TicketState.LINK_DOWN, "link lost")
+            self.book.settle(ticket, TicketState.LINK_DOWN, "link lost")
         self.wishes.tickets, self.wishes.session_tickets = [], []
         self.note("disconnected", reason)
 
@@ -424,9 +409,8 @@ class PhysicalPoint:
         self.proof.saw(power_kw, at_s)
         if self.proof.state != was:
             self.note(f"proof_{self.proof.state}", f"after {self.proof.took_s:.1f} s" if self.proof.took_s > 0 else "")
-        for accepted in self._accepted:
-            self._judge_ticket(accepted, power_kw, at_s)
-        self._accepted = [a for a in self._accepted if a.ticket.is_open]
+        for accepted in self.book.judge(power_kw, at_s):
+            self._note_violation(accepted, power_kw, at_s)
         allowed_kw = self.told.highest_kw(at_s - self.settings.reaction_s, at_s)
         if within_limit(power_kw, min(max(allowed_kw, 0.0), self.settings.envelope.max_kw)):
             self._overdraws = 0
@@ -440,25 +424,13 @@ class PhysicalPoint:
 
     def _interrupt(self, power_kw: float, at_s: float) -> None:
         """Stop who draws more than told (CP-3)."""
-        for accepted in self._accepted:
-            if accepted.ticket.is_open and not within_limit(power_kw, max(accepted.told_kw, 0.0)):
-                self._violated(accepted, power_kw, at_s)
+        for accepted in self.book.overdrawn(power_kw):
+            self._note_violation(accepted, power_kw, at_s)
         self.wishes.stop_reason = "draws more than told"
         self.wake()
 
-    def _judge_ticket(self, accepted: _Accepted, power_kw: float, at_s: float) -> None:
-        if at_s < accepted.at_s:
-            return
-        if within_limit(power_kw, max(accepted.told_kw, 0.0)):
-            self._settle_ticket(accepted.ticket, TicketState.CONFIRMED, "")
-        elif at_s > accepted.at_s + self.settings.reaction_s:
-            self._violated(accepted, power_kw, at_s)
-
-    def _violated(self, accepted: _Accepted, power_kw: float, at_s: float) -> None:
-        self._settle_ticket(accepted.ticket, TicketState.VIOLATED, f"{power_kw:.2f} kW")
+    def _note_violation(self, accepted: Accepted, power_kw: float, at_s: float) -> None:
         self.note("violated", f"{power_kw:.2f} kW, told {accepted.told_kw:.2f} kW", at_s)
-
-    # --- tickets ------------------------------------------------------------------------------------------------------
 
     def safe_is_set(self) -> None:
         """The point took its safe default; before that nothing but its rating held it."""
@@ -467,26 +439,10 @@ class PhysicalPoint:
             self.told.add(0.0, now_s, self.told.safe_kw)
         self.told.safe_kw = safe_kw
 
-    def accept(self, ticket: Ticket, told_kw: float) -> None:
-        """The point accepted a limit; its meter must confirm."""
-        ticket.state = TicketState.ACCEPTED
-        for older in self._accepted:
-            if older.ticket.is_open:
-                self._settle_ticket(older.ticket, TicketState.REPLACED, "a newer command")
-        self._accepted = [_Accepted(ticket, self.clock.utc_s(), told_kw)]
-
     def refuse(self, ticket: Ticket, state: TicketState, reason: str) -> None:
         """A limit was not accepted."""
-        self._settle_ticket(ticket, state, reason)
+        self.book.settle(ticket, state, reason)
         self.note("profile_rejected", f"{state}: {reason}")
-
-    def _settle_ticket(self, ticket: Ticket, state: TicketState, reason: str) -> None:
-        if ticket.is_open:
-            ticket.state, ticket.reason, ticket.settled_utc_s = state, reason, self.clock.utc_s()
-
-    def _ticket(self, plan: Plan) -> Ticket:
-        self._tickets += 1
-        return Ticket(self._tickets, plan, self.clock.utc_s())
 
 
 def _hashed(name: str) -> str:

@@ -101,9 +101,8 @@ class Child:
     def _figures(self) -> dict[str, Any]:
         """Measured times since the last report, and who is there."""
         c = self._central
-        latency_s, c.latency_s = c.latency_s, []
         return {
-            "latency_s": latency_s,
+            "latency_s": c.latencies(),
             "round_trip_s": c.round_trips(),
             "turned_away": c.turned_away,
             "steerable": [name for name, p in c.points.items() if p.is_steerable and p.transaction is not None],

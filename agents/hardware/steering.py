@@ -7,15 +7,12 @@ the answer. Nothing here waits, so that a replay decides the same.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 from agents.hardware.config import OWN_TAG
 from agents.hardware.dialect import (
-    DEFAULT_ID,
     LEASED_DEFAULT_ID,
     SESSION_ID,
-    STATION_MAX_ID,
     Dialect,
     Profile,
     Purpose,
@@ -25,11 +22,10 @@ from agents.hardware.dialect import (
 from agents.hardware.link import Reply
 from agents.hardware.point import DISCHARGING, PhysicalPoint
 from agents.hardware.proof import ProofState
+from agents.hardware.setup import Setup
 from agents.port import Ticket, TicketState
 
 RENEW_SHARE = 1.0 / 3.0
-SPEAK_FIRST_S = 1.5
-"""How long a station that has just connected may keep silent before it is spoken to."""
 STOP_EVERY_S = 5.0
 STOPS_TO_LOCK = 3
 TRY_AGAIN_S = 60.0
@@ -76,9 +72,7 @@ class Steering:
         self.point, self.dialect = point, dialect
         self.settings, self.envelope = point.settings, point.settings.envelope
         self.found: dict[str, str] = {}
-        self._configure: deque[Wire] = deque(dialect.configure(point.settings.meter_interval_s))
-        settings_step = ["configure"] if self._configure else []
-        self._setup: deque[str] = deque(["probe", "default", *settings_step, "station_max", "status"])
+        self._setup = Setup(point, dialect)
         self._forms = self._all_forms()
         self._form = 0
         self._told_kw = math.nan
@@ -87,9 +81,7 @@ class Steering:
         self._stops, self._stop_at_s = 0, -math.inf
         self._started_at_s = -math.inf
         self._raised_since_s = math.nan
-        self._default_connector = 0
         self._transaction: str | None = None
-        self._stack = 1
         self._polled_at_s, self._deaf_polls = -math.inf, 0
 
     # --- what is wanted -----------------------------------------------------------------------------------------------
@@ -148,8 +140,7 @@ class Steering:
         """Seconds until :meth:`next` may have something again without any message coming."""
         now_s = self.point.clock.utc_s()
         due = [self._told_at_s + self.settings.lease_s * RENEW_SHARE, now_s + 1.0]
-        if self._setup and not self.point.has_spoken:
-            due.append(self.point.linked_since_s + SPEAK_FIRST_S)
+        due.append(self._setup.speaks_at_s)
         if not math.isnan(self._told_kw) and self._told_kw < self.wanted_kw() - 0.01:
             due.append(now_s + 0.5)
         return max(0.02, min(d for d in due if d > now_s) - now_s)
@@ -184,38 +175,14 @@ class Steering:
         return Work("stop", self.dialect.stop(point.transaction))
 
     def _first_setup(self, now_s: float) -> Work | None:
-        """Probe and the safe default come before anything else: they are what protects when all else fails."""
-        point = self.point
-        if not point.has_spoken and now_s < point.linked_since_s + SPEAK_FIRST_S:
-            return None
-        return self._next_setup() if self._setup and self._setup[0] in ("probe", "default") else None
+        return self._setup_work(protecting=True)
 
     def _later_setup(self, now_s: float) -> Work | None:
-        return self._next_setup()
+        return self._setup_work(protecting=False)
 
-    def _next_setup(self) -> Work | None:
-        if not self._setup or (self._setup[0] in ("probe", "default") and not self.point.has_spoken and self._is_early):
-            return None
-        step = self._setup[0]
-        if step == "probe":
-            return Work(step, self.dialect.probe())
-        if step == "default":
-            return Work(step, self.dialect.set_profile(self._constant("default", DEFAULT_ID, self.envelope.safe_kw)))
-        if step == "configure":
-            return Work(step, self._configure[0])
-        if step == "station_max":
-            return Work(
-                step, self.dialect.set_profile(self._constant("station_max", STATION_MAX_ID, self.envelope.max_kw))
-            )
-        return Work(step, self.dialect.trigger("status", self.point.connector))
-
-    @property
-    def _is_early(self) -> bool:
-        return self.point.clock.utc_s() < self.point.linked_since_s + SPEAK_FIRST_S
-
-    def _constant(self, purpose: Purpose, profile_id: int, limit_kw: float) -> Profile:
-        connector = 0 if purpose == "station_max" else self._default_connector
-        return Profile(purpose, profile_id, 0, self.envelope.wire_limit(limit_kw, self.unit), self.unit, connector)
+    def _setup_work(self, *, protecting: bool) -> Work | None:
+        step = self._setup.step(self.unit, protecting=protecting)
+        return Work(*step) if step else None
 
     @property
     def unit(self) -> str:
@@ -234,7 +201,7 @@ class Steering:
         profile = Profile(
             form.purpose,
             SESSION_ID if form.purpose == "session" else LEASED_DEFAULT_ID,
-            self._stack if form.purpose == "session" else 1,
+            0 if form.purpose == "session" and self._setup.has_one_stack_level else 1,
             wire_limit,
             form.unit,
             point.connector or 1,
@@ -291,46 +258,20 @@ class Steering:
         if work.kind != "configure" or self.found.get(key) != "Accepted":
             self.found[key] = str(reply.get("status") or "Accepted") if reply.is_ok else reply.error
 
-    def _done_probe(self, work: Work, reply: Reply) -> None:
-        self._setup.popleft()
-        said = self.dialect.probed(reply)
-        self.found |= {f"said:{k}": v for k, v in said.items()}
-        rates = (said.get("ChargingScheduleAllowedChargingRateUnit", "") + said.get("RateUnit", "")).lower()
-        if not self.settings.unit and rates:
-            takes_a = "current" in rates or rates.strip() == "a" or "a," in rates or ",a" in rates
-            self._forms = self._all_forms("A" if takes_a else "W")
-        self.point.unit = self.unit
-        if "0" in (said.get("ChargeProfileMaxStackLevel"), said.get("ProfileStackLevel")):
-            self._stack = 0
+    def _done_setup(self, work: Work, reply: Reply) -> None:
+        self._setup.done(work.kind, reply)
+        if work.kind == "probe":
+            self.found |= {f"said:{k}": v for k, v in self._setup.said.items()}
+            self._forms = self._all_forms(self._setup.first_unit)
+            self.point.unit = self.unit
+
+    _done_probe = _done_default = _done_configure = _done_station_max = _done_status = _done_setup
 
     def _all_forms(self, first: str = "") -> list[_Form]:
         fixed = self.settings.unit
         units = [fixed] if fixed else ["W", "A"] if first == "W" else ["A", "W"]
         purposes: tuple[Purpose, ...] = ("session", "default")
         return [_Form(purpose, unit) for purpose in purposes for unit in units]
-
-    def _done_default(self, work: Work, reply: Reply) -> None:
-        if not accepted(reply) and self._default_connector == 0 and reply.is_ok:
-            self._default_connector = self.point.connector or 1
-            return
-        self._setup.popleft()
-        if accepted(reply):
-            self.point.safe_is_set()
-        else:
-            self.point.note("default_rejected", str(reply.get("status") or reply.error))
-
-    def _done_configure(self, work: Work, reply: Reply) -> None:
-        self._configure.popleft()
-        if not self._configure:
-            self._setup.popleft()
-
-    def _done_station_max(self, work: Work, reply: Reply) -> None:
-        self._setup.popleft()
-        if not accepted(reply):
-            self.point.note("station_max_rejected", str(reply.get("status") or reply.error))
-
-    def _done_status(self, work: Work, reply: Reply) -> None:
-        self._setup.popleft()
 
     def _done_poll(self, work: Work, reply: Reply) -> None:
         self._deaf_polls = 0 if accepted(reply) else self._deaf_polls + 1
@@ -344,7 +285,7 @@ class Steering:
             point.told.add(now_s, now_s + work.duration_s, told_kw)
             point.unit = self.unit
             for ticket in work.tickets:
-                point.accept(ticket, told_kw)
+                point.book.accept(ticket, told_kw)
             self._proof_told(work, now_s)
             return
         self._limit_failed(work, reply, now_s)
