@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.fleet.tables import GROUPS
+from agents.foresight import Wires, calibration_table, operators_table
 from agents.information.results import tables_of
 from agents.monitoring import market_monitor
-from agents.power_quality import quality_table
 from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
 from grid.thermal import run_thermal
@@ -218,12 +218,7 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
         },
         "ageing": _ageing(m),
         "outages": _outages(m),
-        "quality": quality_table(
-            r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"
-        ),
-        "quality": quality_table(
-            r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"
-        ),
+        "quality": quality_table(r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"),
         "energy": {
             "period": period,
             "source_kwh": r.source_kwh,
@@ -257,9 +252,16 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
     logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
     names = list(logs[0].__dataclass_fields__)
     joined: Columns = {name: [v for log in logs for v in getattr(log, name)] for name in names}
+    done, operators = _interventions(m), (m.cast.dso, m.cast.tso)
+    wires = Wires(
+        m.record.loading_share, m.record.reference_loading_share, m.town.grid.arrays.rated_kva,
+        m.settings.regulation.congestion_threshold_share,
+    )  # fmt: skip
     return {
         "announcements": _judged(m, _newest(joined)),
-        "interventions": _interventions(m),
+        "interventions": done,
+        "operators": operators_table(wires, done, {o.role: o.is_own for o in operators}),
+        "forecast_calibration": calibration_table(wires, done, operators),
         "agreements": _agreements(m),
     }
 

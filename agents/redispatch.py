@@ -131,7 +131,7 @@ class RedispatchDesk:
             return None
         book = join(placed.orders, counter, self.pool_row)
         needed_mw, branches, sign, owner = self._needed(needs)
-        effectivity = self._effectivity(placed, counter.n_orders, branches, sign, owner)
+        effectivity = self._effectivity(placed, counter.n_orders, branches, sign, owner, dict(needs))
         headroom = np.where(needed_mw > 0.0, 0.0, np.inf)
         clearing = redispatch.clear(
             book, needed_relief_mw=needed_mw, effectivity=effectivity, headroom_mw=headroom, rules=self.rules
@@ -170,11 +170,15 @@ class RedispatchDesk:
         branches: np.ndarray,
         sign: np.ndarray,
         owner: list[GridOperator],
+        needs: dict[GridOperator, Needs],
     ) -> np.ndarray:
         """Weighted mean over the members of each order; nothing outside reaches these wires."""
         factors = np.zeros((placed.orders.n_orders + n_counter, len(branches)))
+        rows = np.unique(np.concatenate(placed.members))
+        of = {operator: operator.effectivity_for(needs[operator], operator.node_of_connection[rows])
+              for operator in dict.fromkeys(owner)}  # fmt: skip
         for e, (branch, operator) in enumerate(zip(branches.tolist(), owner, strict=True)):
-            of_node = operator.effectivity()[:, branch] * sign[e]
+            of_node = of[operator][:, branch] * sign[e]
             for row, (members, weight) in enumerate(zip(placed.members, placed.weight_kw, strict=True)):
                 at = of_node[operator.node_of_connection[members]]
                 factors[row, e] = np.sum(at * weight) / np.sum(weight)

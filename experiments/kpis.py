@@ -73,6 +73,10 @@ KPIS: dict[str, Kpi] = {
     "redispatch_mwh": Kpi("MWh", "", "energy moved by redispatch"),
     "capacity_call_cost_eur": Kpi("EUR", "lower", "paid for called capacity limits"),
     "absolute_signals": Kpi("", "lower", "absolute signals sent, per quarter-hour and place"),
+    "interventions_avoided": Kpi("", "higher", "interventions that were needed and kept the element, per quarter-hour"),
+    "interventions_needless": Kpi("", "lower", "interventions without which the element would have held"),
+    "congestion_missed": Kpi("", "lower", "quarter-hours and places with congestion all the same"),
+    "eur_per_avoided_mwh": Kpi("EUR/MWh", "lower", "cost of all interventions per MWh above the limit avoided"),
     "congestion_announced": Kpi("", "lower", "quarter-hours and places with announced congestion"),
     "congestion_avoided_share": Kpi("share", "higher", "announced congestion that was avoided"),
     # markets
@@ -235,8 +239,22 @@ def _congestion(tables: Tables) -> dict[str, float]:
         "redispatch_mwh": float(np.sum(relief[kind == "redispatch"])) * PERIOD_H,
         "capacity_call_cost_eur": float(np.sum(cost[kind == "capacity_call"])),
         "absolute_signals": float(np.count_nonzero(kind == "absolute_signal")),
+        **_foresight(tables),
         "congestion_announced": float(outcome.size),
         "congestion_avoided_share": _of(np.mean, (outcome == "avoided").astype(np.float64)),
+    }
+
+
+def _foresight(tables: Tables) -> dict[str, float]:
+    """Interventions of all operators against perfect foresight."""
+    is_all = _words(tables, "operators", "tool") == "all"
+    names = ("avoided", "needless", "missed", "cost_eur", "avoided_mwh")
+    avoided, needless, missed, cost, mwh = (float(np.sum(v[is_all])) for v in _numbers(tables, "operators", *names))
+    return {
+        "interventions_avoided": avoided,
+        "interventions_needless": needless,
+        "congestion_missed": missed,
+        "eur_per_avoided_mwh": _ratio(cost, mwh),
     }
 
 

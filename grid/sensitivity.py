@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.power_flow import PowerFlow
+from grid.arrays import GridArrays
+from grid.engine import Engine
+from grid.flow_results import FlowBuffers
+from grid.power_flow import CHUNK_STEPS, PowerFlow
 
 PERTURBATION_KW = 1.0
 
@@ -106,6 +109,55 @@ def effectivity_ac(
     result[0, chosen] = (batch.branch_kw[up] - batch.branch_kw[down]) / step * np.where(towards == 0, 1.0, towards)
     result[1, chosen] = (batch.loading_share[up] - batch.loading_share[down]) / step
     return Effectivity(result[0], result[1], flow.arrays.topology_hash)
+
+
+class NodeFactors:
+    """AC factors per node on an operator's own model: symmetric, one load per node, at a forecast operating point.
+
+    Parameters
+    ----------
+    arrays : GridArrays
+        The grid with its switch states.
+    """
+
+    def __init__(self, arrays: GridArrays) -> None:
+        self.arrays = arrays
+        self._load_nodes = np.flatnonzero(arrays.is_energised)
+        self._slot = np.full(arrays.n_nodes, -1)
+        self._slot[self._load_nodes] = np.arange(len(self._load_nodes))
+        self._engine = Engine(arrays, self._load_nodes, is_symmetric=True)
+
+    def at(self, node_kw: np.ndarray, nodes: np.ndarray, less_kw: float = PERTURBATION_KW) -> np.ndarray | None:
+        """Change of every branch per kW that a node consumes, + = from the from to the to side.
+
+        Parameters
+        ----------
+        node_kw : ndarray, (n_nodes,)
+            Operating point.
+        nodes : ndarray of int, (k,)
+            Nodes to change, with supply.
+        less_kw : float
+            Step: each node consumes this much less, one after the other.
+
+        Returns
+        -------
+        ndarray, (k, n_branches), or None
+            None if the operating point has no solution.
+        """
+        found = np.empty((len(nodes), self.arrays.n_branches))
+        p_w = 1e3 * np.asarray(node_kw, dtype=np.float64)[self._load_nodes]
+        for start in range(0, len(nodes), CHUNK_STEPS):
+            part = nodes[start : start + CHUNK_STEPS]
+            many = np.tile(p_w, (len(part) + 1, 1))
+            many[np.arange(len(part)) + 1, self._slot[part]] -= 1e3 * less_kw
+            into = FlowBuffers.empty(
+                (len(many), self.arrays.n_nodes, self.arrays.n_branches), 1, with_angles=False, with_branch_kw=True
+            )
+            into.served_kw[:] = many.sum(axis=1) / 1e3
+            if self._engine.solve_batch(many, np.zeros_like(many), into, slice(0, len(many))):
+                return None
+            found[start : start + len(part)] = (into.branch_kw[0] - into.branch_kw[1:]) / less_kw
+        return found
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,13 @@ from agents.messages import CongestionOfferToDso, CongestionOfferToTso, Message
 from agents.role import Role
 from grid.congestion import LoadingForecast, forecast_loading
 from grid.linear import LinearLayer
+from grid.sensitivity import NodeFactors
 
-FIRST_GUESS_ERROR_SHARE, LEARNED_ERROR_SHARE = 0.30, 0.15
-"""Standard error of a node's forecast before and after a day of measurements (assumption)."""
+FIRST_GUESS_ERROR_SHARE, LEARNED_ERROR_SHARE = 0.50, 0.15
+"""Standard error of a node's forecast before and after a day of measurements (assumption; table
+``forecast_calibration`` shows how it turns out)."""
+MEMORY_SHARE = 0.8
+"""What the ratio of measured to standard load keeps of itself every quarter-hour: about an hour."""
 ERROR_CORRELATION = 0.3
 """Correlation of the errors of two nodes: weather and habits are common (assumption)."""
 FIRST_PHASE_FACTOR = 1.1
@@ -102,8 +106,12 @@ class GridOperator(Role):
         self._prognosis_kw = np.zeros((n, linear.arrays.n_nodes), dtype=np.float32)
         self._has_prognosis = np.zeros(n, dtype=bool)
         self._base_kw = np.full((96, linear.arrays.n_nodes), np.nan)
+        self._ratio = np.ones(linear.arrays.n_nodes)
         self.phase_factor = np.full(linear.arrays.n_branches, FIRST_PHASE_FACTOR)
         self.log = AnnouncementLog()
+        shape = (n, linear.arrays.n_branches)
+        self.probability = {name: np.full(shape, np.nan, dtype=np.float32) for name in ("day_ahead", "intraday")}
+        self.uses_ac = True
         self.rewire(linear)
 
     def rewire(self, linear: LinearLayer) -> None:
@@ -111,7 +119,11 @@ class GridOperator(Role):
         self.linear = linear
         factors = np.asarray(linear.incidence.T.todense())
         outward = np.sign(factors.sum(axis=0))
-        self._effectivity = factors * np.where(outward == 0, 1.0, outward)
+        self._outward = np.where(outward == 0, 1.0, outward)
+        self._effectivity = factors * self._outward
+        self._ac: NodeFactors | None = None
+        self._ac_day = -1
+        self._ac_rows: dict[int, np.ndarray] = {}
 
     # --- monitoring and prediction (DSO-1, TSO-1) --------------------------------------------------------------------
 
@@ -136,25 +148,34 @@ class GridOperator(Role):
         seen = self._base_kw[self._quarter[period]]
         learned = np.where(np.isnan(seen), base, 0.5 * (seen + base))
         self._base_kw[self._quarter[period]] = np.where(np.isnan(node_kw), seen, learned)
+        standard = self._standard_kw[period]
+        ratio = np.clip(base / np.maximum(standard, 1e-9), 0.0, 4.0)
+        newer = MEMORY_SHARE * self._ratio + (1.0 - MEMORY_SHARE) * ratio
+        self._ratio = np.where((standard > 0.1) & np.isfinite(node_kw), newer, self._ratio)
         expected = np.abs(self.linear.flow(np.nan_to_num(node_kw))) / np.maximum(self.linear.arrays.rated_kva, 1e-9)
         telling = (expected > 0.3) & np.isfinite(loading_share) & np.isfinite(self.linear.arrays.rated_kva)
         ratio = np.clip(loading_share / np.maximum(expected, 1e-9), 0.8, 3.0)
         self.phase_factor = np.where(telling, 0.95 * self.phase_factor + 0.05 * ratio, self.phase_factor)
 
-    def forecast(self, periods: np.ndarray) -> LoadingForecast:
-        """Expected loading of every branch with its spread, from prognoses and history."""
+    def expected_kw(self, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Expected consumption of every node and its standard error, float[n_periods, n_nodes] each."""
         seen = self._base_kw[self._quarter[periods]]
         is_new = np.isnan(seen)
-        mean = np.where(is_new, self._standard_kw[periods], seen) + self._prognosis_kw[periods]
+        mean = np.where(is_new, self._standard_kw[periods] * self._ratio, seen) + self._prognosis_kw[periods]
         sigma = np.where(is_new, FIRST_GUESS_ERROR_SHARE, LEARNED_ERROR_SHARE) * np.abs(mean) + 0.2
+        return mean, sigma
+
+    def forecast(self, periods: np.ndarray) -> LoadingForecast:
+        """Expected loading of every branch with its spread, from prognoses and history."""
+        mean, sigma = self.expected_kw(periods)
         plain = forecast_loading(self.linear, mean, sigma, ERROR_CORRELATION)
         return LoadingForecast(
             plain.mean_share * self.phase_factor, plain.sigma_share * self.phase_factor, plain.rated_kva
         )
 
-    def needs(self, periods: np.ndarray, probability: float = 0.5) -> Needs:
+    def needs(self, periods: np.ndarray, probability: float = 0.5, forecast: LoadingForecast | None = None) -> Needs:
         """Relief that is needed at a quantile of the forecast, own branches only."""
-        forecast = self.forecast(periods)
+        forecast = self.forecast(periods) if forecast is None else forecast
         needed = forecast.needed_relief_kw(probability, self.limit_share, 0.0)
         needed[~self.is_own] = 0.0
         rows = np.flatnonzero((needed > 0.1).any(axis=1))
@@ -165,8 +186,12 @@ class GridOperator(Role):
 
     def announce(self, now: int, periods: np.ndarray) -> Needs:
         """Publish expected congestion, one market message per element and direction."""
-        found = self.needs(periods)
-        forecast = self.forecast(periods) if len(found.branches) else None
+        forecast = self.forecast(periods)
+        found = self.needs(periods, forecast=forecast)
+        chance = forecast.probability(self.limit_share, 0.0)
+        if len(periods) > 4:
+            self.probability["day_ahead"][periods] = chance
+        self.probability["intraday"][periods] = chance
         factors = self.effectivity()
         for k, branch in enumerate(found.branches.tolist()):
             rows = np.flatnonzero(np.abs(factors[self.node_of_connection, branch]) > 0.0)
@@ -174,12 +199,12 @@ class GridOperator(Role):
                 needed = np.where(found.sign[k] == sign, found.needed_kw[k], 0.0)
                 if (needed > 0.1).any():
                     self.send(self.announcement(found.first, rows, needed, sign))  # type: ignore[call-arg]
-            assert forecast is not None
-            self._note(now, found, k, branch, forecast)
+            self._note(now, found, k, branch, forecast, chance[:, branch])
         return found
 
-    def _note(self, now: int, found: Needs, k: int, branch: int, forecast: LoadingForecast) -> None:
-        probability = forecast.probability(self.limit_share, 0.0)[:, branch]
+    def _note(
+        self, now: int, found: Needs, k: int, branch: int, forecast: LoadingForecast, probability: np.ndarray
+    ) -> None:
         for i in np.flatnonzero(found.needed_kw[k] > 0.1).tolist():
             direction = "less_load" if found.sign[k, i] > 0 else "less_infeed"
             values = (
@@ -192,3 +217,28 @@ class GridOperator(Role):
     def effectivity(self) -> np.ndarray:
         """Change of every branch per kW at a node, from the topology, float[n_nodes, n_branches]."""
         return self._effectivity
+
+    def effectivity_for(self, needs: Needs, nodes: np.ndarray) -> np.ndarray:
+        """What a kW at some nodes relieves, for decisions about money, float[n_nodes, n_branches].
+
+        By small changes of an AC power flow at the forecast of the quarter in which most relief is needed; one
+        operating point serves a day, as the factors hardly move within it. Nodes that reach no congested element, and
+        runs on the linear layer, keep the factors of the topology.
+        """
+        factors = self._effectivity
+        if not self.uses_ac or not len(needs.branches):
+            return factors
+        worst = needs.first + int(np.argmax(needs.needed_kw.sum(axis=0)))
+        if worst // 96 != self._ac_day:
+            self._ac_day, self._ac_rows = worst // 96, {}
+        reach = np.flatnonzero((factors[:, needs.branches] != 0.0).any(axis=1))
+        new = [node for node in np.intersect1d(nodes, reach).tolist() if node not in self._ac_rows]
+        if new:
+            self._ac = self._ac or NodeFactors(self.linear.arrays)
+            found = self._ac.at(self.expected_kw(np.array([worst]))[0][0], np.array(new))
+            if found is not None:
+                self._ac_rows |= dict(zip(new, found * self._outward, strict=True))
+        mixed = factors.copy()
+        for node, row in self._ac_rows.items():
+            mixed[node] = row
+        return mixed
