@@ -45,19 +45,29 @@ def section(view: SweepView) -> Section:
         )
         return Section(key, title, "", [empty(why)])
     lead = (
-        "Gain of each party against the base policy over a whole run, in euros: receipts minus payments of the roles, "
-        "and minus the bill of the drivers. A party that holds two roles counts under both, so columns do not add up "
-        "to zero; the ledger does. A dot marks a difference beyond its interval."
+        "Gain of each party against the base policy over a whole run, in euros: receipts minus payments of the "
+        "roles, and minus the bill of the drivers. A party that holds two roles counts under both, so columns do "
+        "not add up to zero; the ledger does. Colours compare policies within a row; strong colour and a dot mark a"
+        " difference beyond its interval."
     )
     return Section(key, title, lead, [_map(view, who), fold("Gains and losses with intervals", _table(view, who))])
 
 
 def ranked(view: SweepView) -> list[int]:
-    """Policies other than the base, those that move most money first."""
-    who = parties(view)
+    """Policies other than the base, those that surely change most for the parties first.
+
+    A party's change counts relative to the largest change that it has under any policy, because national producers and
+    a town's drivers move amounts of very different size.
+    """
     others = [p for p in range(len(view.policies)) if p != view.base]
-    moved = {p: sum(abs(np.nan_to_num(gain(view, p, *w).mean)) for w in who.values()) for p in others}
-    return sorted(others, key=lambda p: -moved[p])
+    found = np.array([[_sure_eur(gain(view, p, *w)) for p in others] for w in parties(view).values()])
+    most = np.maximum(found.max(axis=1, keepdims=True, initial=0.0), SMALL_EUR)
+    score = (found / most).sum(axis=0)
+    return [others[k] for k in np.argsort(-score, kind="stable")]
+
+
+def _sure_eur(found: Interval) -> float:
+    return abs(found.mean) if abs(found.mean) > max(found.half_width, SMALL_EUR) else 0.0
 
 
 def winners(view: SweepView, policy: int) -> tuple[list[str], list[str]]:
@@ -76,8 +86,9 @@ def _map(view: SweepView, who: dict[str, tuple[str, float]]) -> Chart:
     found = [[gain(view, p, *w) for p in shown] for w in who.values()]
     z = np.array([[v.mean for v in line] for line in found])
     text = [[_cell(v) for v in line] for line in found]
-    most = float(np.nanmax(np.abs(z))) if np.isfinite(z).any() else 1.0
-    strength = np.sign(z) * np.sqrt(np.abs(z) / (most or 1.0))  # roots, so that small amounts stay visible
+    most = np.maximum(np.max(np.abs(np.nan_to_num(z)), axis=1, keepdims=True), SMALL_EUR)
+    is_sure = np.array([[_sure_eur(v) > 0.0 for v in line] for line in found])
+    strength = np.nan_to_num(z) / most * np.where(is_sure, 1.0, 0.2)
     names = [short(view.policies[p], 40) for p in shown]
     colours = [[0, LOSS], [0.5, "#f7f7f7"], [1, GAIN]]
     heat = go.Heatmap(
@@ -90,6 +101,7 @@ def _map(view: SweepView, who: dict[str, tuple[str, float]]) -> Chart:
         showscale=False,
         text=text,
         texttemplate="%{text}",
+        textfont={"size": 11},
         customdata=[[view.policies[p] for p in shown] for _ in who],
         hovertemplate="%{y}<br>%{customdata}: %{text}<extra></extra>",
         xgap=2,
@@ -102,16 +114,16 @@ def _map(view: SweepView, who: dict[str, tuple[str, float]]) -> Chart:
         "tickangle": -30 if len(shown) > 4 else 0,
     }
     down = {"autorange": "reversed", "title": None}
-    height = 190 + 30 * len(who)
+    height = 190 + 34 * len(who)
     figure = chart(
         [heat], "", height, xaxis=across, yaxis=down, hovermode="closest", margin={"l": 64, "r": 60, "t": 120, "b": 10}
     )
     up, lost = winners(view, shown[0])
-    finding = f"Most money moves under “{view.policies[shown[0]]}”. "
+    finding = f"Most changes under “{view.policies[shown[0]]}”. "
     finding += f"Better off: {listing(up[:4])}. " if up else "Nobody is surely better off. "
     finding += f"Worse off: {listing(lost[:4])}." if lost else "Nobody is surely worse off."
     if len(view.policies) - 1 > MOST_POLICIES:
-        finding += f" The {MOST_POLICIES} policies that move most money are drawn."
+        finding += f" The {MOST_POLICIES} policies that change most are drawn."
     return Chart("gains-map", "Gain or loss against the base (blue: gain, brown: loss)", finding, figure)
 
 
