@@ -8,7 +8,7 @@ from agents.fleet.behaviour import build_fleet
 from agents.fleet.spec import FleetSpec
 from agents.fleet.tables import ChargingPoints, Fleet
 from experiments.claims.claim import Evidence, certain, over
-from experiments.claims.fleets import WINTER_WEEK, stays_of
+from experiments.claims.fleets import WINTER_WEEK, Stays, stays_of
 from markets.aggregation import AGGREGATION_MODELS, Activation, settle
 from markets.contracts import REPORT_AGREEMENTS, Clock, allowed_kw
 
@@ -118,10 +118,10 @@ def _public(size: int, seed: int) -> Fleet:
     return build_fleet(FleetSpec(), WINTER_WEEK, points, seed)
 
 
-def _ends(stays: object) -> tuple[np.ndarray, np.ndarray]:
+def _ends(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
     """Departures as they are, and as they would be if every car left as soon as it could be full."""
-    shortest = stays.arrival + np.ceil(stays.need_kwh / stays.max_kw / 0.25)  # type: ignore[attr-defined]
-    return stays.departure, np.minimum(stays.departure, shortest)  # type: ignore[attr-defined]
+    shortest = stays.arrival + np.ceil(stays.need_kwh / stays.max_kw / 0.25)
+    return stays.departure, np.minimum(stays.departure, shortest)
 
 
 def _missing_kwh(
@@ -134,7 +134,7 @@ def _missing_kwh(
         want = np.where((arrival <= t) & (t < departure), np.minimum(max_kw, left / 0.25), 0.0)
         if want.any():
             urgency = left / np.maximum(max_kw * 0.25 * (departure - t), 1e-9)
-            power = allowed_kw(np.array([limit_kw[t]]).repeat(1), want, 0.0, urgency, is_clustered=True)
+            power = allowed_kw(limit_kw[t : t + 1], want, 0.0, urgency, is_clustered=True)
             left = left - power * 0.25
     inside = departure <= limit_kw.size
     return min(float(np.sum(left[inside])), asked)
