@@ -10,7 +10,8 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.cast import Cast
-from agents.fleet.physics import step, uncontrolled_kw
+from agents.fleet.counterfactual import within_connections_kw
+from agents.fleet.physics import step
 from agents.fleet.state import FleetState, initial_state
 from agents.settings import SEGMENTS
 from agents.town import Town
@@ -27,6 +28,11 @@ REWARD_SHARE = 0.5
 STATE = "state"
 HOUSEHOLDS = "household"
 SITES = "site"
+
+
+def _exchange_eur(net_kwh: np.ndarray, buy: float, sell: float) -> np.ndarray:
+    """Bill of what connections took (positive) or fed in, EUR."""
+    return np.where(net_kwh > 0.0, net_kwh * buy, net_kwh * sell)
 
 
 class Billing:
@@ -69,6 +75,9 @@ class Billing:
         self._seen = {key: np.zeros((2, n)) for key in ("run", "reference")}
         self._roaming = RoamingFee()
         self._homes = np.array(town.grid.connections.kind) == "home"
+        self._charging_homes = np.zeros(len(self._homes), dtype=bool)
+        self._charging_homes[town.fleet.points.connection_row] = True
+        self._charging_homes &= self._homes
         self._revenue_eur = 0.0
         household = Fixed(energy_eur_per_kwh=0.13)
         tax, metering = cast.supplier.tax, cast.supplier.metering
@@ -85,7 +94,8 @@ class Billing:
         self.cost_eur[present] += cost
         self.co2_kg[present] += co2_kg_per_kwh * (taken[0] - taken[1])
         self._pay(period, present, *taken, cost)
-        dumb = step(self.town.fleet, self.reference, period, uncontrolled_kw(self.town.fleet))
+        fleet, capacity = self.town.fleet, self.town.grid.connections.capacity_kw
+        dumb = step(fleet, self.reference, period, within_connections_kw(fleet, self.reference, period, capacity))
         energy = self._energy("reference", self.reference, dumb.present)
         self.reference_eur[dumb.present] += self._bill(period, dumb.present, *energy)
         self.reference_co2_kg[dumb.present] += co2_kg_per_kwh * (energy[0] - energy[1])
@@ -99,8 +109,19 @@ class Billing:
         return drawn, delivered
 
     def _bill(self, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray) -> np.ndarray:
+        """Cost of the period per session; at home it is what the car adds to the bill of the whole connection.
+
+        Own sun that the car takes was not fed in, and what it delivers to the house was not bought.
+        """
         buy, sell = self._prices(period)
-        return np.asarray(drawn * (buy + self._margin[rows]) - delivered * sell)
+        cost = drawn * (buy + self._margin[rows]) - delivered * sell
+        at_home = self.segment_of[rows] == SEGMENTS.index("home")
+        if buy - sell < 1e-12 or not at_home.any():
+            return np.asarray(cost)
+        connection = self.town.fleet.points.connection_row[self.town.fleet.sessions.cp_row[rows]]
+        house = 0.25 * self.town.base_kw[connection, period].astype(np.float64)
+        added = _exchange_eur(house + drawn - delivered, buy, sell) - _exchange_eur(house, buy, sell)
+        return np.where(at_home, added, cost)
 
     def _prices(self, period: int) -> tuple[float, float]:
         supplier = self.cast.supplier
@@ -117,6 +138,7 @@ class Billing:
                 continue
             driver, energy_eur = f"driver:{name}", float(taken[code] * buy - back[code] * sell)
             if name == "home":
+                energy_eur = float(paid[code])
                 self.cashbook.pay(period, driver, supplier, energy_eur, "charging_at_home")
             else:
                 fee = float(self._roaming.energy_eur_per_kwh * taken[code])
@@ -133,14 +155,24 @@ class Billing:
         self.cashbook.pay(period, payer, STATE, tax.eur_per_kwh * net_kwh, "energy_tax")
         self.cashbook.pay(period, payer, STATE, paid_eur * tax.vat_share / (1.0 + tax.vat_share), "vat")
 
+    def charge_guests(self, period: int, rows: np.ndarray, energy_kwh: np.ndarray) -> None:
+        """Bill what physical stations metered beyond the simulated session, at the price of the energy."""
+        buy = self._prices(period)[0]
+        for row, kwh in zip(rows.tolist(), energy_kwh.tolist(), strict=True):
+            driver = f"driver:{SEGMENTS[self.town.fleet.points.segment[row]]}"
+            self.cashbook.pay(period, driver, self.cast.supplier.account, kwh * buy, "charging_at_station")
+            self._pay_state(period, self.cast.supplier.account, kwh, kwh * buy)
+
     # --- homes, sites, wires -----------------------------------------------------------------------------------------
 
     def charge_customers(self, period: int) -> None:
         """Bill homes with their roofs, and sites."""
         town, supplier = self.town, self.cast.supplier.account
-        net = (town.home_kw[:, period] - town.roof_kw[:, period])[self._homes]
-        used, fed = 0.25 * float(np.sum(np.maximum(net, 0.0))), 0.25 * float(np.sum(np.maximum(-net, 0.0)))
-        paid = used * float(self._home_price[period]) - fed * float(self._home_feed_in[period])
+        net = 0.25 * (town.home_kw[:, period] - town.roof_kw[:, period])
+        used, fed = float(np.sum(np.maximum(net[self._homes], 0.0))), float(np.sum(np.maximum(-net[self._homes], 0.0)))
+        paid = float(np.sum(_exchange_eur(net[self._charging_homes], *self._prices(period))))
+        others = net[self._homes & ~self._charging_homes]
+        paid += float(np.sum(_exchange_eur(others, float(self._home_price[period]), float(self._home_feed_in[period]))))
         self.cashbook.pay(period, HOUSEHOLDS, supplier, paid, "retail_energy")
         self._pay_state(period, supplier, used - fed, paid)
         net = (town.site_kw[:, period] - town.roof_kw[:, period])[~self._homes]

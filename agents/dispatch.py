@@ -16,21 +16,23 @@ from agents.streams import generator
 from agents.world.plants import co2_intensity
 from markets import aggregation, balancing
 from markets.balancing import EnergyBids, PassiveGroups
+from markets.intraday import Product
 
 if TYPE_CHECKING:
     from agents.model import Flexpolder
 
-INTRADAY_LEADS = (8, 3)
-"""How many quarters before delivery a product is traded continuously, besides the last moment before its gate."""
+INTRADAY_LEADS = ((8, 4), (4, 2), (3, 1))
+"""When a product is traded continuously: quarters before delivery, and its length in quarters. Hours first, then half
+hours and quarters for the shape; quarters once more at the last moment before their gate."""
 BALANCING_LEAD = 2
 """Quarters between the last change of a balancing bid and delivery (TenneT: 30 minutes)."""
 NEIGHBOURS = "neighbouring TSOs"
 
 
-def intraday_leads(gate_min: float) -> tuple[int, ...]:
-    """Quarters before delivery at which a product is traded: some time ahead, and the last one before its gate."""
+def intraday_leads(gate_min: float) -> tuple[tuple[int, int], ...]:
+    """Lead and length of the products that are traded in a period: those whose gate is open, the last quarter last."""
     last = max(1, int(gate_min // 15) + 1)
-    return (*(lead for lead in INTRADAY_LEADS if lead > last), last)
+    return (*(pair for pair in INTRADAY_LEADS if pair[0] > last or (pair[0] == last and pair[1] > 1)), (last, 1))
 
 
 class Dispatch:
@@ -66,8 +68,8 @@ class Dispatch:
         cast, fleet = self.cast, self.town.fleet
         arrived = plug_in(fleet, cast.evs.state, t)
         self._supply(t)
-        cast.evs.introduce(arrived)
         cast.drivers.wish(arrived)
+        cast.evs.introduce(arrived)
         cast.drivers.withdraw(t, cast.evs.state.session_row)
         cast.vehicle_maker.share()
         cast.emsp.pass_on_wishes()
@@ -96,9 +98,11 @@ class Dispatch:
         cast.aggregator.hear(t)
         cast.aggregator.plan(t)
         ahead = np.arange(t, min(t + 96, n))
-        if t % 4 == 0:
-            quarters = self.model.market_day.quarters_of(ahead)
+        quarters = self.model.market_day.quarters_of(ahead)
+        if t % 4 == 0 or cast.aggregator.has_news:
             cast.aggregator.update_forecast(t, ahead, quarters)
+            cast.aggregator.has_news = False
+        if t % 4 == 0:
             cast.aggregator.offer_against_congestion(t, ahead, quarters)
             cast.csp.pass_on_offer()
             cast.dso.hear()
@@ -113,18 +117,20 @@ class Dispatch:
         """Continuous intraday trade of the coming quarters, and the last redispatch round of an hour."""
         n, exchange = self.model.horizon.n_periods, self.model.exchange
         urgency = URGENCY_EUR_PER_MWH["continuous"]
-        for lead in self._leads:
-            product = t + lead
-            if product >= n:
+        for lead, length in self._leads:
+            first = t + lead
+            if first % length or first + length > n:
                 continue
+            product = Product(first, length)
             quotes = [q for producer in self.cast.producers for q in producer.quotes(t, product)]
             exchange.quote(t, product, [*quotes, *self.model.market_day.border.quotes(t, product)])
-            exchange.snapshot(t, product)
+            if length == 1:
+                exchange.snapshot(t, first)
             for brp in self.cast.brps:
                 brp.trade_continuously(t, product)
             for producer in self.cast.producers:
                 producer.trade_weather(t, product, urgency)
-                producer.reschedule(t, np.array([product]))
+                producer.reschedule(t, np.array(product.periods))
         exchange.close(t)
         gate = -(-self.regulation.redispatch_gate_min // 15)
         if t % 4 == 0 and t + gate < n:
@@ -228,12 +234,18 @@ class Dispatch:
         """Every car moves through the period."""
         if self.cast.evs.dark is not None:
             self.model.events.postpone(self.cast.evs.wish(t))
+        if self.model.real is not None:
+            self.cast.evs.real_rows = self.model.real.rows
+            self.cast.evs.real_kw = self.model.real.drive(t, self.cast.evs.limit_kw)
         self._step = self.cast.evs.charge(t)
         power = self._step.power_kw
         self.record.segment_kw[:, t] = np.bincount(
             self.town.fleet.points.segment, weights=power, minlength=len(SEGMENTS)
         )
         self.record.ev_kw[:, t] = self.town.at_connections(power)
+        self.model.submeters.note(t, power)
+        if self.model.settings.is_gap_wanted:
+            self.record.point_kw[:, t] = power
 
     def flow(self, t: int) -> None:
         """Power flow of the wires; the operators measure them and protect them."""
@@ -388,6 +400,7 @@ class Dispatch:
         average = co2_intensity(units, output[:, None], np.array([self._import_mw(t)]))[0]
         record.co2_g_per_kwh[t] = 1000.0 * float(average[0])
         billing.charge_sessions(t, self._step.present, float(average[0]))
+        billing.charge_guests(t, self.cast.evs.real_rows, self.cast.evs.real_extra_kwh)
         billing.charge_customers(t)
         billing.charge_losses(t, float(record.losses_kwh[t]), float(self.model.exchange.day_ahead_eur_per_mwh[t]))
         gone = self._step.departed
@@ -395,6 +408,15 @@ class Dispatch:
         self.cast.cpo.tell_price_effect(gone, saving)
         self.cast.emsp.inform_drivers()
         self.cast.drivers.listen()
+        self._end_day(t, gone)
+
+    def _end_day(self, t: int, gone: np.ndarray) -> None:
+        """Drivers think about the day when it is over."""
+        settings, day_of = self.model.settings, self.model.horizon.day_of
+        self.cast.drivers.leave(gone)
+        is_last = t + 1 < len(day_of) and day_of[t + 1] != day_of[t]
+        if is_last and settings.fleet.is_learning:
+            self.cast.drivers.learn(self.cast.evs.state, settings.seed)
 
     def _import_mw(self, t: int) -> float:
         return -float(self.positions.total_mwh(BORDER, t)) / 0.25

@@ -16,9 +16,11 @@ from agents.market_day import MarketDay
 from agents.nation import build_nation
 from agents.outcome import Outcome, collect
 from agents.record import Record
+from agents.real_stations import RealStations
 from agents.redispatch import RedispatchDesk
 from agents.settings import Settings
 from agents.streams import generator
+from agents.submeters import SubMeters
 from agents.town import build_town
 from agents.transport import TransportRights
 from agents.world.weather import build_weather
@@ -65,6 +67,9 @@ class Flexpolder(mesa.Model):
             self.town.fleet.points,
             clock,
         )
+        self.submeters = SubMeters(settings.tenants, self.town, self.horizon.n_periods)
+        if self.submeters.parks:
+            self.cast.cpo.share_parks = self.submeters.share
         self.market_day = MarketDay(
             self.cast,
             self.nation,
@@ -80,6 +85,11 @@ class Flexpolder(mesa.Model):
         self.events = GridEvents(self.town, settings.grid, self.record.note_event)
         self.dispatch = Dispatch(self)
         self.period = 0
+        self.real = (
+            None
+            if settings.hardware is None
+            else RealStations(settings.hardware, self.town.fleet.points, self.town.grid.connections)
+        )
         self._gates: dict[int, list[tuple[Gate, int]]] = defaultdict(list)
         for period, gate, day in agenda(self.horizon, settings.regulation.capacity_call_hour):
             self._gates[period].append((gate, day))
@@ -138,7 +148,9 @@ class Flexpolder(mesa.Model):
             self.open_gates(period)
 
     def close(self) -> None:
-        """Let the run go: Mesa keeps every model alive in a dict of its agents' class."""
+        """Let the run go: stations return to their safe limit, and Mesa forgets the model (it keeps every one alive)."""
+        if self.real is not None:
+            self.real.close("the run ended")
         ids = getattr(mesa.Agent, "_ids", None)
         if ids is not None:
             ids.pop(self, None)

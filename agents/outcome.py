@@ -12,9 +12,11 @@ from agents.fleet.tables import GROUPS
 from agents.foresight import Wires, calibration_table, operators_table
 from agents.information.results import tables_of
 from agents.monitoring import market_monitor
+from agents.optimality import gap_columns
 from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
 from grid.thermal import run_thermal
+from markets.contracts import Clock
 
 if TYPE_CHECKING:
     from agents.model import Flexpolder
@@ -34,6 +36,7 @@ class Outcome:
 def collect(model: Flexpolder) -> Outcome:
     """Close the accounts of a finished run and gather its tables."""
     model.billing.charge_grid(model.record.ev_kw)
+    _charge_signal_hardware(model)
     makers = (
         _time_and_prices, _system, _trades_and_positions, _money, _reserves, _load, _wires, _congestion, _sessions,
         _links,
@@ -42,6 +45,15 @@ def collect(model: Flexpolder) -> Outcome:
     for make in makers:
         tables |= make(model)
     return Outcome(tables)
+
+
+def _charge_signal_hardware(m: Flexpolder) -> None:
+    """The DSO pays for what hears its direct signals, at connections with charging points."""
+    if m.settings.regulation.absolute_signal_path != "direct":
+        return
+    fitted = np.count_nonzero(m.cast.dso.has_hardware[np.unique(m.town.fleet.points.connection_row)])
+    eur = fitted * m.settings.signals.hardware_eur_per_year * m.settings.days / 365.0
+    m.cashbook.pay(m.horizon.n_periods - 1, m.cast.dso.account, "equipment makers", eur, "signal_hardware")
 
 
 def _time_and_prices(m: Flexpolder) -> dict[str, Columns]:
@@ -369,7 +381,7 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
     can_deliver = p.is_bidirectional[cp] & (v.discharge_kw[ev] > 0)
     segment = np.array(SEGMENTS, dtype=object)[p.segment[cp]]
     group = np.array(GROUPS, dtype=object)[v.group[ev]]
-    opted_out = s.is_override[began] | v.is_opt_out[ev].astype(bool)
+    opted_out = m.cast.drivers.refused[began]
     return {
         "sessions": {
             "session_row": began.astype(np.int32),
@@ -393,6 +405,14 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
             "discharged_kwh": delivered,
         },
         "drivers": _drivers(segment, is_done, missing, asked, opted_out),
+        "refused_sessions": {
+            "row": [row for row, _ in m.town.refused_sessions],
+            "reason": [reason for _, reason in m.town.refused_sessions],
+        },
+        "gap": gap_columns(m),
+        "submeters": m.submeters.settled(
+            m.cast.supplier.wholesale_eur_per_mwh, Clock.of(m.horizon), m.cast.supplier.tax, m.cast.supplier.metering
+        ),
     }
 
 
@@ -411,9 +431,20 @@ def _drivers(
     return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
 
 
+def _hardware(m: Flexpolder) -> Columns:
+    """What physical stations were told and metered."""
+    names = (
+        "period", "charging_point_row", "station_id", "limit_kw", "power_kw", "energy_kwh", "register_kwh", "quality",
+        "is_metered",
+    )  # fmt: skip
+    rows = m.real.log.rows if m.real is not None else []
+    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+
+
 def _links(m: Flexpolder) -> dict[str, Columns]:
     columns = ("period", "kind", "text")
     return {
         **tables_of(m.links, m.cast.cpo.checks),
+        "hardware": _hardware(m),
         "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
     }

@@ -59,6 +59,20 @@ class EventSettings:
 
 
 @dataclass(frozen=True)
+class SignalSettings:
+    """Who can hear the DSO's absolute signal directly, at what cost, and how late and how surely it comes."""
+
+    direct_share: float = 1.0
+    """Share of connections with the hardware; the DSO reaches the others through the CSP."""
+    direct_delay_min: float = 0.0
+    direct_failure_share: float = 0.0
+    """Share of single signals that do not arrive."""
+    hardware_eur_per_year: float = 15.0
+    """Per connection fitted (assumption)."""
+    csp_delay_min: float = 0.0
+
+
+@dataclass(frozen=True)
 class GridSettings:
     """The simulated wires."""
 
@@ -226,6 +240,37 @@ class SecuritySettings:
 
 
 @dataclass(frozen=True)
+class StationPlan:
+    """A physical station in the place of a charging point, named ``segment/number``."""
+
+    charging_point: str
+    station_id: str
+    safe_kw: float = 4.14
+    cable_a: float = 32.0
+    ramp_kw_per_s: float = float("inf")
+    lease_s: float = 60.0
+    meter_interval_s: float = 10.0
+    insist: bool = False
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class HardwarePlan:
+    """All physical stations of a run and how they are reached (see :mod:`agents.hardware.config`)."""
+
+    stations: tuple[StationPlan, ...]
+    folder: str
+    host: str = "127.0.0.1"
+    port: int = 9000
+    security_profile: int = 0
+    certificate: str | None = None
+    private_key: str | None = None
+    station_ca: str | None = None
+    secrets: str | None = None
+    real_time_factor: float = 1.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that defines a run: same settings and versions, same bytes."""
 
@@ -239,6 +284,9 @@ class Settings:
     regulation: Regulation = field(default_factory=Regulation)
     fleet: FleetSettings = field(default_factory=lambda: FleetSettings(segments={}))
     grid: GridSettings = field(default_factory=GridSettings)
+    signals: SignalSettings = field(default_factory=SignalSettings)
+    is_gap_wanted: bool = False
+    """Each segment's gap to the optimum is computed after the run."""
     tenants: tuple[TenantSettings, ...] = ()
     """Sub-meters behind every office connection; empty: the site is one customer."""
     system: SystemSettings = field(default_factory=SystemSettings)
@@ -252,3 +300,4 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     consent: ConsentSettings = field(default_factory=ConsentSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
+    hardware: HardwarePlan | None = None

@@ -6,13 +6,17 @@ This is the real world of a run; roles never see it, only what they measure or a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from datetime import date
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from agents.fleet.behaviour import build_fleet
 from agents.fleet.counterfactual import Outcome as FleetOutcome
 from agents.fleet.counterfactual import uncontrolled
+from agents.fleet.placing import place, points_per_segment
+from agents.fleet.recorded import RecordedSessions, read_recorded
 from agents.fleet.spec import FleetSpec
 from agents.fleet.tables import ChargingPoints, Fleet
 from agents.settings import Settings
@@ -67,6 +71,8 @@ class Town:
     roof_kw: np.ndarray
     site_kw: np.ndarray
     reference: FleetOutcome
+    refused_sessions: tuple[tuple[int, str], ...] = ()
+    """Rows of a file of recorded sessions that could not be used, with the reason."""
 
     @cached_property
     def base_kw(self) -> np.ndarray:
@@ -102,13 +108,20 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     weather : Weather
         Temperature and sun.
     """
+    recorded = recorded_sessions_of(settings)
     points = _points(settings)
     grid = town_grid(settings)
     stands = _charging_points(grid, points, settings)
-    fleet = _with_bidirectional_bases(build_fleet(_fleet_spec(settings), horizon, stands, settings.seed))
+    spec = _fleet_spec(settings)
+    if recorded is None:
+        fleet = _with_bidirectional_bases(build_fleet(spec, horizon, stands, settings.seed))
+    else:
+        fleet = place(recorded.fleet, stands, spec, settings.seed)
     home, roof, site = _base_loads(settings, grid, horizon, weather)
-    reference = uncontrolled(fleet)
-    return Town(grid, PowerFlow(grid, settings.grid.fidelity), fleet, home, roof, site, reference)  # type: ignore[arg-type]
+    reference = uncontrolled(fleet, grid.connections.capacity_kw)
+    refused = () if recorded is None else tuple(recorded.rejections.select("row", "reason").iter_rows())
+    flow = PowerFlow(grid, settings.grid.fidelity)  # type: ignore[arg-type]
+    return Town(grid, flow, fleet, home, roof, site, reference, refused)
 
 
 def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
@@ -120,8 +133,27 @@ def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
     return replace(fleet, points=replace(fleet.points, is_bidirectional=can))
 
 
+def recorded_sessions_of(settings: Settings) -> RecordedSessions | None:
+    """The user's recorded sessions within the days of a run; None where sessions are drawn."""
+    f = settings.fleet
+    if f.sessions is None:
+        return None
+    changed_ns = Path(f.sessions).stat().st_mtime_ns
+    return _recorded_once(f.sessions, settings.first_day, settings.days, f.sessions_time_zone, changed_ns)
+
+
+@lru_cache(maxsize=2)
+def _recorded_once(path: str, first_day: date, days: int, time_zone: str, changed_ns: int) -> RecordedSessions:
+    """Read a file once as long as it does not change."""
+    return read_recorded(path, Horizon(first_day, days), time_zone=time_zone or None)
+
+
 def _points(settings: Settings) -> dict[str, int]:
     """Charging points by segment."""
+    recorded = recorded_sessions_of(settings)
+    if recorded is not None:
+        names = {"work": "office", "dc": "dc_site"}
+        return {names.get(n, n): count for n, count in points_per_segment(recorded.fleet).items()}
     return {n: s.charging_points or s.evs for n, s in settings.fleet.segments.items() if s.evs > 0}
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.fleet import physics
+from agents.fleet.charging import rate_stays
 from agents.fleet.state import FleetState, initial_state
-from agents.fleet.tables import SEGMENTS, Fleet
+from agents.fleet.strategies.allocation import allocate
+from agents.fleet.tables import SEGMENTS, ChargingPoints, Fleet
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,48 @@ class Outcome:
         return np.maximum(self.fleet.sessions.desired_kwh - self.state.departure_kwh, 0.0)
 
 
-def simulate(fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None) -> np.ndarray:
+def within_connections_kw(fleet: Fleet, state: FleetState, period: int, capacity_kw: np.ndarray) -> np.ndarray:
+    """Limit of every point when nobody steers: what the fuse of its connection leaves, in turns where it is short.
+
+    Parameters
+    ----------
+    fleet, state : Fleet, FleetState
+        Cars that arrive in the period are plugged in.
+    period : int
+        The period.
+    capacity_kw : float array, shape (n_connections,)
+        Capacity of the connections; load behind the meter is not known to a point that hears nobody.
+
+    Returns
+    -------
+    float array, shape (n_points,)
+        Infinite where nothing is short.
+    """
+    p, s = fleet.points, fleet.sessions
+    physics.plug_in(fleet, state, period, fleet.horizon.period_h)
+    limit = physics.uncontrolled_kw(fleet)
+    rows = state.active_sessions[_is_tight(p, capacity_kw)[s.cp_row[state.active_sessions]]]
+    if not len(rows):
+        return limit
+    cp = s.cp_row[rows]
+    connection = p.connection_row[cp].astype(np.int64)
+    _, high, low = rate_stays(fleet.vehicles.rows, p.rows, s.rows, rows)[:3]
+    short = np.bincount(connection, weights=high, minlength=len(capacity_kw)) > capacity_kw + 1e-9
+    at = np.flatnonzero(short[connection])
+    room = np.asarray(capacity_kw, dtype=np.float64)
+    limit[cp[at]] = allocate(high[at], low[at], room, "rotating", site=connection[at], turn=period)
+    return limit
+
+
+def _is_tight(points: ChargingPoints, capacity_kw: np.ndarray) -> np.ndarray:
+    """Points whose connection could not carry all of its points, bool[n_points]."""
+    rated = np.bincount(points.connection_row, weights=points.max_kw, minlength=len(capacity_kw))
+    return np.asarray((rated > capacity_kw + 1e-9)[points.connection_row])
+
+
+def simulate(
+    fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None, capacity_kw: np.ndarray | None = None
+) -> np.ndarray:
     """Run the whole horizon with given set-points.
 
     Parameters
@@ -50,6 +93,8 @@ def simulate(fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None
         Start; changed in place.
     limit_kw : float array, shape (n_points, n_periods), optional
         Set-points; without it nobody is limited.
+    capacity_kw : float array, shape (n_connections,), optional
+        Capacity that the points of a connection share when there are no set-points.
 
     Returns
     -------
@@ -60,17 +105,21 @@ def simulate(fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None
     power = np.zeros((fleet.horizon.n_periods, fleet.n_points), dtype=np.float32)
     for t in range(len(power)):
         limit = free if limit_kw is None else limit_kw[:, t]
+        if limit_kw is None and capacity_kw is not None:
+            limit = within_connections_kw(fleet, state, t, capacity_kw)
         power[t] = physics.step(fleet, state, t, limit, fleet.horizon.period_h).power_kw
     return power.T
 
 
-def uncontrolled(fleet: Fleet) -> Outcome:
-    """Charge every car at once and at full power as soon as it is plugged in.
+def uncontrolled(fleet: Fleet, capacity_kw: np.ndarray | None = None) -> Outcome:
+    """Charge every car at once and at full power as soon as it is plugged in, within its connection.
 
     Parameters
     ----------
     fleet : Fleet
         The fleet of the run that is compared; random draws are part of it, so both runs share them.
+    capacity_kw : float array, shape (n_connections,), optional
+        Capacity of the connections; without it they carry everything.
     """
     state = initial_state(fleet)
-    return Outcome(fleet, simulate(fleet, state), state)
+    return Outcome(fleet, simulate(fleet, state, capacity_kw=capacity_kw), state)

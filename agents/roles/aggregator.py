@@ -139,7 +139,11 @@ class Aggregator(Role):
         self._sent_kw = np.zeros(len(points.rows))
         self.activation_mw, self.fcr_mw = np.zeros(end), np.zeros(end)
         self.redispatched_mw = np.zeros(end)
+        self.reserved_up_mw = np.zeros(end)
+        """Less charging that is promised as FCR and upward aFRR: no other service may sell it again."""
         self._absolute_share, self._absolute_period = np.ones(len(points.rows)), -1
+        self.has_news = False
+        """The DSO limited points for more than the coming quarter: the BRP should hear of it now."""
         self._offer: CongestionOffer | None = None
         self._replay: Replay | None = None
         self._heard_balance = -10
@@ -176,6 +180,7 @@ class Aggregator(Role):
         for reserve in self.knowledge.take(ReserveNotice):
             span = slice(reserve.first_period, reserve.first_period + len(reserve.fcr_mw))
             self.fcr_mw[span] = np.maximum(self.fcr_mw[span], reserve.fcr_mw)
+            self.reserved_up_mw[span] = np.maximum(self.reserved_up_mw[span], reserve.fcr_mw + reserve.up_mw)
         for published in self.knowledge.take(PublishedBalance):
             self._heard_balance = published.period
 
@@ -275,6 +280,11 @@ class Aggregator(Role):
             share = np.ones(int(max(self.points.connection_row.max(), signal.connection_row.max())) + 1)
             share[signal.connection_row] = signal.limit_share
             self._absolute_share, self._absolute_period = share[self.points.connection_row], signal.first_period
+            if signal.n_periods > 1:
+                most_kw = float(np.sum((share[self.points.connection_row] * self.points.max_kw)[
+                    np.isin(self.points.connection_row, signal.connection_row)]))  # fmt: skip
+                self._limit(signal.first_period, signal.connection_row, np.full(signal.n_periods, most_kw))
+                self.has_news = True
 
     def _limit(self, first: int, connections: np.ndarray, limit_kw: np.ndarray) -> None:
         concerned = self.limits.add(first, connections, limit_kw)
@@ -406,7 +416,10 @@ class Aggregator(Role):
             return target
         high = self.believed.max_kw[self.session_at[here]]
         room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
-        room = np.where(self.takes_part[here], room, 0.0)
+        is_free = self.takes_part[here]
+        if wanted_kw < 0.0:
+            is_free &= ~self.limits.is_limited(period)[here]
+        room = np.where(is_free, room, 0.0)
         rows = self.session_at[here]
         slack = self.believed.departure_of(rows, self.points.segment[here]) - 60.0 * self.believed.need_of(
             rows
@@ -476,12 +489,17 @@ class Aggregator(Role):
             int(periods[0]),
             rows,
             prognosis[rows],
-            FLEXIBLE_SHARE * flexible[rows],
+            FLEXIBLE_SHARE * flexible[rows] * self._unreserved_share(periods, flexible.sum(axis=0)),
             INCREASE_SHARE * np.repeat(rating[rows][:, None], len(periods), axis=1),
             np.round(np.minimum(energy + SHIFT_EUR_PER_MWH, self.congestion_eur_per_mwh), 2),
             np.round(energy - SHIFT_EUR_PER_MWH, 2),
         )
         self.send(self._offer)
+
+    def _unreserved_share(self, periods: np.ndarray, flexible_kw: np.ndarray) -> np.ndarray:
+        """Part of the flexible power that is not promised as reserve, float[n]."""
+        sold_kw = 1000.0 * self.reserved_up_mw[periods] / self.representation
+        return np.asarray(np.clip(1.0 - sold_kw / np.maximum(FLEXIBLE_SHARE * flexible_kw, 1e-9), 0.0, 1.0))
 
     def _prognosis_of_points_kw(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> np.ndarray:
         """Expected power of every point, float64[n_points, n]."""
@@ -521,7 +539,8 @@ class Aggregator(Role):
         scale = SURE_SHARE * self.representation / 1000.0
         up = scale * np.sum(np.where(is_staying, np.maximum(plan, 0.0), 0.0), axis=0)
         needs = self.believed.need_of(self.session_at[here])[:, None] > 0.25 * high
-        room = np.where(is_staying & needs, np.maximum(high - np.maximum(plan, 0.0), 0.0), 0.0)
+        limited = np.array([self.limits.is_limited(t)[here] for t in range(first, first + n)]).T
+        room = np.where(is_staying & needs & ~limited, np.maximum(high - np.maximum(plan, 0.0), 0.0), 0.0)
         down = 0.5 * scale * np.sum(room, axis=0)
         price = self._energy_price(first, n)
         rows = np.unique(self.points.connection_row[here])

@@ -65,7 +65,7 @@ class Stations(Role):
         """What each point's meter shows of a true kWh."""
         self.is_interrupted = np.zeros(n, dtype=bool)
         self._busy = np.zeros(n, dtype=bool)
-        self._min_kw = np.zeros(n)
+        self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
         self._absolute_until = np.full(len(connection_kw), -1)
@@ -80,7 +80,7 @@ class Stations(Role):
         ratings: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> None:
         """Start transactions with the CPO, with whatever the cars said (CP-6)."""
-        self._min_kw[cp_row] = ratings[1]
+        self._car_kw[cp_row], self._min_kw[cp_row] = ratings[0], ratings[1]
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
         for status in self.knowledge.take(EvStatus):
@@ -130,7 +130,7 @@ class Stations(Role):
         """
         row = self.points.connection_row
         room = np.maximum(self._connection_kw - self._local_kw, 0.0)
-        asked = np.where(self.is_busy, np.minimum(wanted_kw, self.points.max_kw), 0.0)
+        asked = np.where(self.is_busy, np.minimum(wanted_kw, self._car_kw), 0.0)
         total = np.bincount(row, weights=asked, minlength=len(room))
         most = np.full(len(row), np.inf)
         short = np.flatnonzero((total > room + 1e-9)[row] & self.is_busy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import mesa
@@ -74,6 +75,8 @@ class CPO(Role):
         self.checks = MeterChecks(points.max_kw.astype(np.float64))
         self.wants_now: set[int] = set()
         self._limits: dict[int, TransportLimit] = {}
+        self.share_parks: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
+        """Shares connections with sub-meters among their tenants, where there are any."""
         self.is_plausibility_checked = False
         self.refused_signals = 0
 
@@ -163,6 +166,8 @@ class CPO(Role):
 
     def _share(self, busy: np.ndarray, asked: np.ndarray, period: int) -> np.ndarray:
         """Let sites that would exceed their connection, and groups that would exceed their right, share it."""
+        if self.share_parks is not None:
+            asked = self.share_parks(asked, busy, self.min_kw[busy])
         shared = self._share_among(self.points.site[busy], self.site_kw, busy, asked, period)
         if self._limits:
             group, room = self._rights(period)

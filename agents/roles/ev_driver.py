@@ -7,6 +7,8 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
+from agents.fleet.acceptance import Experience, learn
+from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
 from agents.information.consent import NEVER
 from agents.links import Links
@@ -44,12 +46,19 @@ class Drivers(Role):
         self.fleet = fleet
         self.withdrawals = np.full(fleet.n_evs, NEVER)
         """Period in which each driver withdraws consent."""
+        self.refuses = fleet.vehicles.is_opt_out.astype(bool).copy()
+        """Who wants no smart charging now; experience changes it from day to day."""
+        self.refused = np.zeros(len(fleet.sessions.rows), dtype=bool)
+        """Sessions whose driver asked to charge at once."""
+        self.experience = Experience.none(fleet.n_evs)
+        self._ended: list[np.ndarray] = []
         self.told_saving_eur = np.full(len(fleet.sessions.rows), np.nan)
 
     def wish(self, arrived: np.ndarray) -> None:
         """Tell app, station and car what the stays that begin should bring (DRV-1 to DRV-3)."""
-        s, v = self.fleet.sessions, self.fleet.vehicles
-        refuses = s.is_override[arrived] | v.is_opt_out[s.ev_row[arrived]].astype(bool)
+        s = self.fleet.sessions
+        refuses = s.is_override[arrived] | self.refuses[s.ev_row[arrived]]
+        self.refused[arrived] = refuses
         stated = s.stated_departure_min[arrived] >= 0
         with_app = arrived[stated]
         if len(with_app):
@@ -58,6 +67,22 @@ class Drivers(Role):
             self.send(DriverWishInCar(with_app, departure))
         if refuses.any():
             self.send(DriverWishAtStation(arrived[refuses], np.ones(int(refuses.sum()), dtype=bool)))
+
+    def leave(self, ended: np.ndarray) -> None:
+        """Drive off: the day's sessions are remembered until the evening."""
+        self._ended.append(ended)
+
+    def learn(self, state: FleetState, seed: int) -> None:
+        """End a day: who was let down may opt out, who saved money stays or comes back.
+
+        A driver knows the own battery at departure and the saving that was told; the draw behind the choice never
+        changes, so that two policies differ only by what drivers experience.
+        """
+        ended = np.concatenate(self._ended) if self._ended else np.zeros(0, dtype=np.int64)
+        self._ended = []
+        if len(ended):
+            self.experience = learn(self.experience, self.fleet, state, ended, self.told_saving_eur[ended])
+        self.refuses = self.experience.refuses(self.fleet.vehicles, seed)
 
     def withdraw(self, period: int, session_at: np.ndarray) -> None:
         """Drivers whose car is connected withdraw their consent in this period (report 7.3)."""

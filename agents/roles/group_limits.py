@@ -43,6 +43,14 @@ class GroupLimits:
                 power[members] = np.where(power[members] > 0.0, power[members] * share, power[members])
         return power[points]
 
+    def is_limited(self, period: int) -> np.ndarray:
+        """Points whose power is sold or capped in a period, bool[n_points]: nothing more may be promised of them."""
+        limited = np.zeros(len(self._connection_row), dtype=bool)
+        for first, end, members, limit in self._groups:
+            if first <= period < end and np.isfinite(limit[period - first]):
+                limited[members] = True
+        return limited
+
     def penalty_eur_per_kwh(self, period: int, n_ahead: int, points: np.ndarray, size: float) -> np.ndarray | None:
         """Price that makes plans avoid limited periods, float[n_points, n_ahead]; None where nothing is limited."""
         extra = np.zeros((len(self._connection_row), n_ahead))

@@ -82,6 +82,7 @@ def from_raw(
     faults += wrong
     if "grid" in sections and sections["grid"].file is not None:
         faults += [Fault(file, "grid.file", text) for text in grid_faults(sections["grid"].file, path.parent)]
+    faults += _recorded_faults(sections, path)
     if faults:
         raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
     checked = ScenarioFile.model_construct(**sections)
@@ -90,6 +91,26 @@ def from_raw(
     if faults:
         raise InputError(faults)
     return scenario
+
+
+def _recorded_faults(sections: Mapping[str, Any], path: Path) -> list[Fault]:
+    """What is wrong with a file of recorded sessions as a whole; bad rows are counted in the run instead."""
+    if "fleet" not in sections or sections["fleet"].sessions is None or "scenario" not in sections:
+        return []
+    from agents.fleet.recorded import read_recorded
+
+    fleet, head = sections["fleet"], sections["scenario"]
+    try:
+        found = read_recorded(
+            path.parent / fleet.sessions, Horizon(head.first_day, head.days), time_zone=fleet.sessions_time_zone or None
+        )
+    except (ValueError, OSError) as error:
+        return [Fault(path.name, "fleet.sessions", str(error).splitlines()[0])]
+    if len(found.fleet.sessions):
+        return []
+    reasons = found.rejections["reason"].to_list()
+    first = f"; row {found.rejections['row'][0]}: {reasons[0]}" if reasons else ""
+    return [Fault(path.name, "fleet.sessions", f"none of {found.n_rows} rows can be used{first}")]
 
 
 def _series_of(sections: Mapping[str, Any], path: Path) -> tuple[dict[str, np.ndarray], list[Fault]]:

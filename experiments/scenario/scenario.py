@@ -18,9 +18,12 @@ from agents.settings import (
     EventSettings,
     FleetSettings,
     GridSettings,
+    HardwarePlan,
     PartySettings,
     SegmentSettings,
     Settings,
+    StationPlan,
+    SignalSettings,
     SystemSettings,
     TenantSettings,
 )
@@ -133,13 +136,20 @@ class Scenario:
             regulation=self.regulation(),
             fleet=self._fleet(),
             grid=self._grid(),
+            signals=SignalSettings(**self.sections.absolute_signal.model_dump()),
+            is_gap_wanted=self.sections.output.is_gap,
             tenants=tuple(TenantSettings(**t.model_dump()) for t in self.sections.tenant),
             system=SystemSettings(**self.sections.system.model_dump()),
             parties=self._parties(),
             series=dict(self.series),
             cut_links=tuple((pair[0], pair[1]) for pair in self.sections.links.cut),
+            hardware=self._hardware(),
             **information_settings(self.sections),
         )
+
+    def _hardware(self) -> HardwarePlan | None:
+        stations = tuple(StationPlan(**s.model_dump()) for s in self.sections.hardware)
+        return HardwarePlan(stations, **self.sections.hardware_port.model_dump()) if stations else None
 
     def _fleet(self) -> FleetSettings:
         fleet = fleet_settings(self.sections.fleet)

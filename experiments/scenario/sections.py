@@ -115,6 +115,19 @@ class GridSection(Section):
     repair_h: float = Field(default=2.0, description="hours until a tripped branch is back", gt=0, le=168)
 
 
+class SignalSection(Section):
+    """The DSO's absolute signal; its route is the lever `absolute_signal_path`."""
+
+    direct_share: float = Field(
+        default=1.0, description="connections fitted for direct signals; the DSO reaches others through the CSP",
+        ge=0, le=1,
+    )  # fmt: skip
+    direct_delay_min: float = Field(default=0.0, description="delay of a direct signal", ge=0, le=240)
+    direct_failure_share: float = Field(default=0.0, description="direct signals that do not arrive", ge=0, le=1)
+    hardware_eur_per_year: float = Field(default=15.0, description="cost of a fitted connection", ge=0, le=1000)
+    csp_delay_min: float = Field(default=0.0, description="delay on the way through CSP and aggregator", ge=0, le=240)
+
+
 class EventSection(Section):
     """A branch of the grid out of service."""
 
@@ -201,6 +214,9 @@ class OutputSection(Section):
     """What a run writes besides its KPIs."""
 
     is_report: bool = Field(default=True, description="write report.html")
+    is_gap: bool = Field(
+        default=False, description="compute each segment's gap to the optimum (table gap); takes time after the run"
+    )
     tables: list[str] = Field(default=[], description="result tables to keep; empty keeps all")
 
 
@@ -319,6 +335,7 @@ SECTIONS: dict[str, type[Section]] = {
     "scenario": ScenarioSection,
     "fleet": FleetSection,
     "grid": GridSection,
+    "absolute_signal": SignalSection,
     "system": SystemSection,
     "series": AllSeriesSection,
     "links": LinksSection,
@@ -327,6 +344,35 @@ SECTIONS: dict[str, type[Section]] = {
     "security": SecuritySection,
     "output": OutputSection,
 }
+
+
+class HardwareSection(Section):
+    """A physical charging station in the place of a simulated charging point."""
+
+    charging_point: str = Field(description="point it stands for: segment/number, for example home/0")
+    station_id: str = Field(description="identity of the station in its URL", min_length=1, max_length=48)
+    safe_kw: float = Field(default=4.14, description="power it may draw when nobody steers it", ge=0, le=1000)
+    cable_a: float = Field(default=32.0, description="rated current of the cable", gt=0, le=500)
+    lease_s: float = Field(default=60.0, description="time within which it must fall back by itself", ge=3, le=3600)
+    meter_interval_s: float = Field(default=10.0, description="interval of meter samples", ge=1, le=900)
+    insist: bool = Field(default=False, description="steer it even if it was not shown to fall back")
+    address: str = Field(default="", description="empty for OCPP; modbus://host:502?unit=1 for SunSpec")
+
+
+class HardwarePortSection(Section):
+    """How physical stations are reached."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=9000, description="port to listen on; 0 = any free one", ge=0, le=65535)
+    security_profile: int = Field(default=0, description="OCPP security profile; 0 on loopback only", ge=0, le=3)
+    certificate: str | None = Field(default=None, description="TLS certificate file")
+    private_key: str | None = Field(default=None, description="TLS key file")
+    station_ca: str | None = Field(default=None, description="authority that signs the stations' certificates")
+    secrets: str | None = Field(default=None, description="file of hashed passwords")
+    real_time_factor: float = Field(
+        default=1.0, description="1 = real time and metered; more = hold mode, power only", gt=0, le=3600
+    )
+    folder: str = Field(default="results/hardware", description="where messages and proofs are recorded")
 
 
 class ScenarioFile(Section):
@@ -343,6 +389,9 @@ class ScenarioFile(Section):
     consent: ConsentSection = ConsentSection()
     security: SecuritySection = SecuritySection()
     tenant: list[TenantSection] = []
+    absolute_signal: SignalSection = SignalSection()
     event: list[EventSection] = []
+    hardware: list[HardwareSection] = []
+    hardware_port: HardwarePortSection = HardwarePortSection()
     party: list[PartySection] = []
     output: OutputSection = OutputSection()

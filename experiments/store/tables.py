@@ -72,6 +72,7 @@ _TIME_AND_MARKETS = (
             _s("buyer", "party"),
             _f("volume_mw", "MW", "traded power"),
             _f("price_eur_per_mwh", "EUR/MWh", "price"),
+            ("product_min", "int32", "min", "length of the traded product; a longer one stands in each of its periods"),
         ],
     ),
     declare(
@@ -382,6 +383,37 @@ _WIRES = (
 
 _DRIVERS_AND_LINKS = (
     declare(
+        "refused_sessions",
+        "rows of a file of recorded sessions that could not be used",
+        [("row", "int32", "", "row of the file, 1 = first row of data"), _s("reason", "what is wrong with it")],
+    ),
+    declare(
+        "gap",
+        "distance of each segment to the cheapest way to charge the same; only with output.is_gap",
+        [
+            _SEGMENT,
+            _s("strategy", "charging strategy"),
+            _f("energy_kwh", "kWh", "net energy at the meter"),
+            _f("run_eur", "EUR", "energy at the price of its quarter-hour"),
+            _f("optimum_eur", "EUR", "the same if everything had been known beforehand"),
+            _f("gap_share", "share", "how much more the run cost"),
+            _s("solver", "what found the optimum"),
+        ],
+    ),
+    declare(
+        "submeters",
+        "tenants behind one connection, each settled under its own contract; the rest is the connection's own",
+        [
+            ("connection_row", "int32", "", "row in table connections"),
+            _s("tenant", "tenant, or connection for what no sub-meter measured"),
+            _s("contract", "supply contract"),
+            ("charging_points", "int32", "", "charging points behind the sub-meter"),
+            _f("taken_kwh", "kWh", "energy taken"),
+            _f("fed_in_kwh", "kWh", "energy fed in"),
+            _f("cost_eur", "EUR", "cost under the own contract"),
+        ],
+    ),
+    declare(
         "sessions",
         "every charging session; open ones are kept at the end",
         [
@@ -465,6 +497,21 @@ _DRIVERS_AND_LINKS = (
             _f("car_kwh", "kWh", "counted by the car"),
             _f("settled_kwh", "kWh", "energy that counts"),
             _s("rule", "agree, mid_decides or car_decides"),
+        ],
+    ),
+    declare(
+        "hardware",
+        "physical stations in the place of simulated charging points",
+        [
+            _PERIOD,
+            ("charging_point_row", "int32", "", "charging point"),
+            _s("station_id", "identity of the station"),
+            _f("limit_kw", "kW", "limit that the market gave; the port keeps it within the envelope"),
+            _f("power_kw", "kW", "mean power as measured"),
+            _f("energy_kwh", "kWh", "energy at the meter; by register in real time, else power times a quarter-hour"),
+            _f("register_kwh", "kWh", "register; NaN = not told"),
+            ("quality", "int8", "", "0 fresh, 1 stale, 2 suspect, 3 estimated, 4 absent"),
+            ("is_metered", "bool", "", "energy comes from registers"),
         ],
     ),
     declare(
