@@ -149,7 +149,6 @@ def test_what_a_car_tells_its_station_changes_how_it_is_charged(what):
 
 
 @pytest.mark.function("EV-7", "DRV-3")
-@pytest.mark.xfail(strict=True, reason="the car passes on what its driver means, whether or not it was told in the car")
 def test_a_driver_who_tells_the_car_nothing_is_not_spoken_for_by_it():
     untold = run(**(ISO | {"cut": (*ISO["cut"], ("ev_driver", "ev"))}))
     assert differ(untold, run(**ISO))

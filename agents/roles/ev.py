@@ -13,7 +13,7 @@ from agents.fleet.physics import StepResult, step
 from agents.fleet.state import FleetState, initial_state
 from agents.fleet.tables import Fleet
 from agents.links import Links
-from agents.messages import ChargeLimit, EnergyCounted, EvStatus, PowerDrawn, VehicleData
+from agents.messages import ChargeLimit, DriverWishInCar, EnergyCounted, EvStatus, PowerDrawn, VehicleData
 from agents.role import Role
 
 
@@ -55,11 +55,15 @@ class Evs(Role):
         self.count_factor = np.ones(fleet.n_evs)
         """What each car's own meter shows of a true kWh."""
         self.limit_kw = np.full(fleet.n_points, np.inf)
+        self.told_departure_min = np.full(len(fleet.sessions), -1.0)
+        """What drivers set in the car, -1 where nothing: the car speaks for nobody who did not tell it."""
         self.dark: Dark | None = None
 
     def introduce(self, arrived: np.ndarray) -> None:
         """Tell station and maker about the cars that plug in (EV-3 to EV-8, EV-10)."""
         s, v = self.fleet.sessions, self.fleet.vehicles
+        for wish in self.knowledge.take(DriverWishInCar):
+            self.told_departure_min[wish.session_row] = wish.departure_min
         ev = s.ev_row[arrived]
         efficiency = rated(v, self.fleet.points, ev, s.cp_row[arrived])[3]
         speaks, shares = self.speaks_iso15118[ev], self.shares_with_maker[ev]
@@ -73,7 +77,7 @@ class Evs(Role):
                     v.capacity_kwh[car].astype(np.float64),
                     efficiency[speaks],
                     v.soh_share[car].astype(np.float64),
-                    s.stated_departure_min[station].copy(),
+                    self.told_departure_min[station],
                     s.desired_kwh[station].astype(np.float64),
                 )
             )
