@@ -185,11 +185,20 @@ def dictionary_page() -> str:
 
 def scenario_page() -> str:
     """``docs/scenario.md``."""
-    from experiments.scenario.sections import PartySection, ScenarioFile, SeriesSection
+    from experiments.scenario.sections import (
+        EventSection,
+        HardwareSection,
+        PartySection,
+        ScenarioFile,
+        SeriesSection,
+        TenantSection,
+    )
 
     head = ["key", "default", "range", "meaning"]
     parts = [f"{_MADE}# Scenario files: every key\n", markdown(head, scenario_key_rows(ScenarioFile))]
-    parts += ["## `[[party]]`\n", markdown(head, scenario_key_rows(PartySection))]
+    lists = {"party": PartySection, "tenant": TenantSection, "event": EventSection, "hardware": HardwareSection}
+    for name, section in lists.items():
+        parts += [f"## `[[{name}]]`\n", markdown(head, scenario_key_rows(section))]
     parts += ["## `[series.KIND]`\n", markdown(head, scenario_key_rows(SeriesSection))]
     return "\n".join(parts)
 

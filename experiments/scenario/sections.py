@@ -331,21 +331,6 @@ class SecuritySection(Section):
     card_share: float = Field(default=0.5, description="drivers with a card beside plug and charge", ge=0, le=1)
 
 
-SECTIONS: dict[str, type[Section]] = {
-    "scenario": ScenarioSection,
-    "fleet": FleetSection,
-    "grid": GridSection,
-    "absolute_signal": SignalSection,
-    "system": SystemSection,
-    "series": AllSeriesSection,
-    "links": LinksSection,
-    "data": DataSection,
-    "consent": ConsentSection,
-    "security": SecuritySection,
-    "output": OutputSection,
-}
-
-
 class HardwareSection(Section):
     """A physical charging station in the place of a simulated charging point."""
 
@@ -373,6 +358,22 @@ class HardwarePortSection(Section):
         default=1.0, description="1 = real time and metered; more = hold mode, power only", gt=0, le=3600
     )
     folder: str = Field(default="results/hardware", description="where messages and proofs are recorded")
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "scenario": ScenarioSection,
+    "fleet": FleetSection,
+    "grid": GridSection,
+    "absolute_signal": SignalSection,
+    "system": SystemSection,
+    "series": AllSeriesSection,
+    "links": LinksSection,
+    "data": DataSection,
+    "consent": ConsentSection,
+    "security": SecuritySection,
+    "hardware_port": HardwarePortSection,
+    "output": OutputSection,
+}
 
 
 class ScenarioFile(Section):
