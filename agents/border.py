@@ -7,7 +7,7 @@ import numpy as np
 from agents.exchange import BORDER, Exchange
 from agents.world.neighbours import Neighbours
 from markets.day_ahead import CurveOrders
-from markets.intraday import Order, is_cross_border_open
+from markets.intraday import Order, Product, is_cross_border_open
 
 AUCTION_STEPS = ((300.0, 6.0), (300.0, 14.0), (300.0, 30.0))
 """Power and distance from the last known price in the intraday auctions, MW and EUR/MWh (assumption)."""
@@ -70,17 +70,18 @@ class Border:
                 parts.append(CurveOrders(np.full(n, self.row), np.full(n, is_buy), np.arange(n), step, limit))
         return CurveOrders.concatenate(parts)
 
-    def quotes(self, now: int, period: int) -> list[Order]:
+    def quotes(self, now: int, product: Product) -> list[Order]:
         """Quotes in the continuous market; none once the cross-border gate has closed or an auction suspends it."""
+        period = product.first_period
         horizon, gate = self.exchange.horizon, self.exchange.regulation.intraday_cross_border_gate_min
         midnight = 15.0 * horizon.day_slice(int(horizon.day_of[period])).start
         if not is_cross_border_open(15.0 * now - midnight, 15.0 * period - midnight, gate_min=gate):
             return []
-        at = np.array([period])
-        price = float(self.exchange.last_price_eur_per_mwh(at)[0])
+        at = np.array(product.periods)
+        price = float(np.mean(self.exchange.last_price_eur_per_mwh(at)))
         orders = []
         for is_buy, free in zip((False, True), self.room_mw(at), strict=True):
-            room = float(free[0])
+            room = float(np.min(free))
             for mw, spread in CONTINUOUS_STEPS:
                 step = float(np.floor(10.0 * min(mw, room) + 1e-6) / 10.0)
                 room -= step

@@ -16,7 +16,7 @@ from agents.positions import Positions
 from markets import day_ahead
 from markets.calendar import Horizon
 from markets.day_ahead import CurveOrders, DayAheadClearing
-from markets.intraday import BookTerms, Order, OrderBook, Product, Trade, clear_auction
+from markets.intraday import ContinuousMarket, Order, OrderBook, Product, Trade, clear_auction
 from markets.levers import Regulation
 
 BORDER = "Border"
@@ -36,10 +36,13 @@ class TradeLog:
     buyer: list[str] = field(default_factory=list)
     volume_mw: list[float] = field(default_factory=list)
     price_eur_per_mwh: list[float] = field(default_factory=list)
+    product_min: list[int] = field(default_factory=list)
 
-    def add(self, market: str, gate: int, period: int, seller: str, buyer: str, mw: float, price: float) -> None:
-        """Note one trade."""
-        values = (market, gate, period, seller, buyer, mw, price)
+    def add(
+        self, market: str, gate: int, period: int, seller: str, buyer: str, mw: float, price: float, minutes: int = 15
+    ) -> None:
+        """Note one trade; one of a longer product stands once for each of its periods."""
+        values = (market, gate, period, seller, buyer, mw, price, minutes)
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             getattr(self, name).append(value)
 
@@ -89,7 +92,7 @@ class Exchange:
         self.traded_mwh, self.traded_eur = np.zeros(n), np.zeros(n)
         self.trades, self.rejections = TradeLog(), RejectionLog()
         self.monitor = AuctionMonitor(len(positions.parties))
-        self._books: dict[int, OrderBook] = {}
+        self.continuous = ContinuousMarket(horizon, gate_min=regulation.intraday_gate_closure_min)
         self.book_rows: list[tuple[int, int, str, float, float, int]] = []
 
     # --- auctions ----------------------------------------------------------------------------------------------------
@@ -171,54 +174,49 @@ class Exchange:
             for k in np.flatnonzero(np.abs(net_mw[row]) > 1e-9):
                 mw = float(net_mw[row, k])
                 pair = (EXCHANGE, party) if mw > 0 else (party, EXCHANGE)
-                self.trades.add(market, gate, int(periods[k]), *pair, abs(mw), float(price[k]))
+                self.trades.add(market, gate, int(periods[k]), *pair, abs(mw), float(price[k]), 15 * per_mtu)
 
     # --- continuous trade --------------------------------------------------------------------------------------------
 
-    def quote(self, now: int, period: int, orders: Sequence[Order]) -> None:
+    def quote(self, now: int, product: Product, orders: Sequence[Order]) -> None:
         """Replace everything that rests in the book of a product by fresh quotes."""
-        book = self._book(period)
+        book = self._book(product)
         book.expire(15.0 * now)
         for order in orders:
-            self._book_trades(now, period, book.submit(order, 15.0 * now))
+            self._book_trades(now, product, book.submit(order, 15.0 * now))
 
-    def trade(self, now: int, period: int, order: Order) -> float:
+    def trade(self, now: int, product: Product, order: Order) -> float:
         """Send an order that takes what it can get; returns the signed power bought (+) or sold, MW."""
-        book = self._book(period)
-        trades = book.submit(order, 15.0 * now)
-        self._book_trades(now, period, trades)
+        trades = self._book(product).submit(order, 15.0 * now)
+        self._book_trades(now, product, trades)
         return sum(t.quantity_mw for t in trades) * (1.0 if order.is_buy else -1.0)
 
     def snapshot(self, now: int, period: int, depth: int = 3) -> None:
-        """Keep the best prices of a product's book as a result."""
-        seen = self._book(period).snapshot(15.0 * now, depth)
+        """Keep the best prices of a quarter-hour's book as a result."""
+        seen = self._book(Product(period)).snapshot(15.0 * now, depth)
         for side, levels in (("bid", seen.bids), ("ask", seen.asks)):
             for rank, level in enumerate(levels):
                 self.book_rows.append((now, period, side, level.price_eur_per_mwh, level.quantity_mw, rank))
 
     def close(self, period: int) -> None:
-        """Gate closure of a product."""
-        book = self._books.pop(period, None)
-        if book is not None:
+        """Gate closure of the products that start in a period."""
+        for book in self.continuous.close(period):
             for refused in book.refusals:
                 self.rejections.add(period, "intraday", self.positions.parties[refused.owner], refused.rule)
 
-    def _book(self, period: int) -> OrderBook:
-        if period not in self._books:
-            closes = 15.0 * period - self.regulation.intraday_gate_closure_min
-            self._books[period] = OrderBook(Product(period), BookTerms(closes_min=closes))
-        return self._books[period]
+    def _book(self, product: Product) -> OrderBook:
+        return self.continuous.book(product)
 
-    def _book_trades(self, now: int, period: int, trades: Sequence[Trade]) -> None:
+    def _book_trades(self, now: int, product: Product, trades: Sequence[Trade]) -> None:
+        names, bought = self.positions.parties, self.positions.bought_mwh["intraday"]
         for t in trades:
             mwh, eur = 0.25 * t.quantity_mw, 0.25 * t.quantity_mw * t.price_eur_per_mwh
-            bought = self.positions.bought_mwh["intraday"]
-            bought[t.buyer, period] += mwh
-            bought[t.seller, period] -= mwh
-            self.cashbook.pay_national(period, self.accounts[t.buyer], self.accounts[t.seller], eur, "intraday")
-            names = self.positions.parties
-            self.trades.add(
-                "intraday", now, period, names[t.seller], names[t.buyer], t.quantity_mw, t.price_eur_per_mwh
-            )
-            self.traded_mwh[period] += mwh
-            self.traded_eur[period] += eur
+            for period in product.periods:
+                bought[t.buyer, period] += mwh
+                bought[t.seller, period] -= mwh
+                self.cashbook.pay_national(period, self.accounts[t.buyer], self.accounts[t.seller], eur, "intraday")
+                pair = names[t.seller], names[t.buyer]
+                minutes = 15 * product.n_periods
+                self.trades.add("intraday", now, period, *pair, t.quantity_mw, t.price_eur_per_mwh, minutes)
+                self.traded_mwh[period] += mwh
+                self.traded_eur[period] += eur

@@ -124,7 +124,7 @@ class MarketDay:
         periods, bsp, tso = self.periods_of(day), self.cast.bsp, self.cast.tso
         block = np.minimum(self.horizon.local_hour[periods] // 4.0, 5.0).astype(np.int64)
         start = periods[np.searchsorted(block, np.arange(6))]
-        bids = self._capacity_bids(products, block)
+        bids = self._capacity_bids(products, block, int(periods[0]))
         prequalified = dict.fromkeys(range(len(self.exchange.positions.parties)), np.inf)
         prequalified[bsp.row] = bsp.prequalified_mw
         award, won = tso.auction(products, bids, int(periods[0]), start, bsp.row, prequalified)
@@ -141,14 +141,14 @@ class MarketDay:
             reason = "fcr" if products == (0,) else "afrr_capacity"
             self.cashbook.pay_national(first, tso.account, account, float(award.payment_eur[row]), reason)
 
-    def _capacity_bids(self, products: tuple[int, ...], block: np.ndarray) -> CapacityBids:
+    def _capacity_bids(self, products: tuple[int, ...], block: np.ndarray, first: int) -> CapacityBids:
         owner, columns = [], []
         for producer in self.cast.producers:
             offers = producer.offer_reserves(products)
             if offers is not None:
                 owner.append(np.full(len(offers.block), producer.row))
                 columns.append((offers.block, offers.quantity_mw, offers.price_eur_per_mw_h * 4.0, offers.direction))
-        own = self.cast.bsp.capacity_bids(products, block)
+        own = self.cast.bsp.capacity_bids(products, block, first)
         if own is not None:
             owner.append(own.owner)
             columns.append((own.block, own.quantity_mw, own.price_eur_per_mw, own.direction))

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from agents.model import Flexpolder
 from agents.monitoring import market_monitor
 from agents.pass_through import REASON, PassThrough
 from agents.reserve_duty import ReserveDuty
+from agents.roles.brp import common_gap_mw
 from agents.settings import SystemSettings
 from agents.world.neighbours import EXPORT_LIMIT_MW, IMPORT_LIMIT_MW
 from markets.balancing import CapacityAward, CapacityBids, EnergyBids
+from markets.intraday import Product
 from tests.model_worlds import Played, play, until, world
 
 BIG = 20_000
@@ -142,7 +145,7 @@ def test_cross_border_gate(gate_min: int, lead: int, is_open: bool) -> None:
     model = until(world(intraday_cross_border_gate_min=gate_min), 0)
     border: Border = model.market_day.border
     period = 20
-    orders = border.quotes(period - lead, period)
+    orders = border.quotes(period - lead, Product(period))
     assert bool(orders) == is_open
     if orders:
         assert max(o.price_eur_per_mwh for o in orders if o.is_buy) < min(
@@ -157,17 +160,43 @@ def test_full_interconnectors_leave_nothing_to_sell_abroad() -> None:
     for market in model.positions.bought_mwh.values():
         market[row, 20] = 0.0
     model.positions.bought_mwh["day_ahead"][row, 20] = 0.25 * EXPORT_LIMIT_MW
-    assert {o.is_buy for o in border.quotes(10, 20)} == {False}
+    assert {o.is_buy for o in border.quotes(10, Product(20))} == {False}
     book = border.intraday_orders(np.array([20]))
     assert float(np.sum(book.quantity_mw[book.is_buy])) == 0.0 and float(np.sum(book.quantity_mw[~book.is_buy])) > 0.0
 
 
 @pytest.mark.parametrize(
-    "gate_min, leads", [(5, (8, 3, 1)), (0, (8, 3, 1)), (15, (8, 3, 2)), (60, (8, 5)), (99, (8, 7)), (120, (9,))]
+    "gate_min, products",
+    [
+        (5, ((8, 4), (4, 2), (3, 1), (1, 1))),
+        (0, ((8, 4), (4, 2), (3, 1), (1, 1))),
+        (15, ((8, 4), (4, 2), (3, 1), (2, 1))),
+        (45, ((8, 4), (4, 2), (4, 1))),
+        (60, ((8, 4), (5, 1))),
+        (120, ((9, 1),)),
+    ],
 )
-def test_parties_trade_until_the_last_moment_before_the_gate(gate_min: int, leads: tuple[int, ...]) -> None:
-    assert intraday_leads(gate_min) == leads
-    assert all(15 * lead > gate_min for lead in leads)
+def test_parties_trade_until_the_last_moment_before_the_gate(gate_min: int, products: tuple) -> None:
+    assert intraday_leads(gate_min) == products
+    assert all(15 * lead > gate_min for lead, _ in products)
+
+
+def test_products_of_an_hour_and_half_an_hour_and_a_quarter_are_traded(run: Played) -> None:
+    table = {k: v[run.tables["trades"]["market"] == "intraday"] for k, v in run.tables["trades"].items()}
+    assert set(table["product_min"].tolist()) == {15, 30, 60}
+    hour = table["product_min"] == 60
+    keys = zip(*(table[k][hour].tolist() for k in ("gate_period", "seller", "buyer", "volume_mw")), strict=True)
+    count: dict[tuple, int] = defaultdict(int)
+    for key in keys:
+        count[key] += 1
+    assert all(n % 4 == 0 for n in count.values()), "an hour is delivered in each of its quarters"
+
+
+@pytest.mark.parametrize(
+    "gap, common", [([3.0, 5.0], 3.0), ([-3.0, -5.0], -3.0), ([-1.0, 2.0], 0.0), ([0.0, 4.0], 0.0), ([7.0], 7.0)]
+)
+def test_a_long_product_closes_what_all_its_quarters_miss(gap: list[float], common: float) -> None:
+    assert common_gap_mw(np.array(gap)) == common
 
 
 # --- duties ----------------------------------------------------------------------------------------------------------
@@ -188,7 +217,7 @@ def test_contracted_reserve_that_is_not_bid_costs_five_times_its_price() -> None
     duty = contracted(1, 10.0)
     bids = EnergyBids(0, np.array([6.0, -20.0]), np.array([100.0, 10.0]), 1.0, 1)
     # 4 MW short for a quarter at 10 EUR/MW/h
-    assert duty.check_bids(3, bids) == [(0, pytest.approx(5 * 4.0 * 0.25 * 10.0))]
+    assert [eur for _, eur in duty.check_bids(3, bids)] == pytest.approx([5 * 4.0 * 0.25 * 10.0])
     assert duty.check_bids(3, EnergyBids(0, np.array([10.0]), np.array([100.0]), 1.0, 1)) == []
     assert duty.log.missing_mw == [4.0]
 
@@ -198,7 +227,7 @@ def test_fcr_that_is_not_there_costs_twenty_times_its_price(room: tuple[float, f
     duty = contracted(0, 5.0)
     frequency = 50.0 + 0.19 * np.sin(np.arange(225) / 12.0)
     found = duty.check_fcr(2, 0, frequency, *room)
-    assert found == ([] if short is None else [(0, pytest.approx(20 * short * 0.25 * 10.0))])
+    assert [eur for _, eur in found] == pytest.approx([] if short is None else [20 * short * 0.25 * 10.0])
 
 
 def test_a_pool_below_the_smallest_is_refused_and_sells_no_reserve() -> None:
@@ -242,7 +271,8 @@ class Loop:
     """Watches the four-second path of every period."""
 
     def __init__(self) -> None:
-        self.reversals, self.error_mw = 0, []
+        self.reversals = 0
+        self.error_mw: list[float] = []
 
     def __call__(self, model: Flexpolder) -> None:
         balanced = model.dispatch._balanced
@@ -369,10 +399,25 @@ def test_levers_that_matter_with_others(name: str, value: object, needs: dict) -
     ],
 )
 def test_harmonised_limits_hold_where_offers_or_demand_run_out(lever: str, value: float, system) -> None:
-    summer = world(first_day=date(2026, 6, 20), **{lever: value})
+    changed: dict[str, Any] = {lever: value}
+    summer = world(first_day=date(2026, 6, 20), **changed)
     model = until(replace(summer, system=system), 0)
     price = model.exchange.day_ahead_eur_per_mwh[:96]
     extreme = np.max(price) if value > 0 else np.min(price)
     assert extreme == pytest.approx(value)
     refused = [key for key in model.exchange.rejections.counts if key[1] == "day_ahead"]
     assert not refused, "who knows the limits bids within them"
+
+
+def test_a_provider_sells_what_the_pool_had_before_not_what_it_hopes() -> None:
+    model = until(world(days=2), 0)
+    bsp = model.cast.bsp
+    told = np.full(96, 40.0)
+    # nothing seen yet: half; then the same time yesterday, or the day before where yesterday is not over
+    np.testing.assert_allclose(bsp._sure_mw(1, told, 0), 20.0)
+    bsp.up_mw[:96] = 12.0
+    bsp.down_mw[:96] = 90.0
+    bsp._known_until = 36
+    sure = bsp._sure_mw(1, told, 96)
+    assert sure[:36].tolist() == [12.0] * 36 and sure[36:].tolist() == [20.0] * 60
+    assert bsp._sure_mw(-1, told, 96)[:36].tolist() == [40.0] * 36

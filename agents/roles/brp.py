@@ -13,7 +13,7 @@ from agents.messages import BalanceDelta, ConnectionForecast, PoolForecast, Pric
 from agents.role import Role
 from agents.world.forecast import ForecastSource
 from markets.day_ahead import CurveOrders
-from markets.intraday import Order
+from markets.intraday import Order, Product
 
 HEDGE_SHARE = 0.4
 """Part of the expected mean load that is bought ahead (assumption)."""
@@ -152,19 +152,19 @@ class BRP(Role):
             np.full(len(mtu), self.row), gap >= 0, mtu, _on_step(np.abs(gap)), self._limit(market, periods, gap)
         )
 
-    def trade_continuously(self, now: int, period: int) -> float:
-        """Take from the order book of one product what closes the position; returns MW bought."""
-        periods = np.array([period])
-        expected = float(self.expected_mw(now, periods)[0])
-        self._expected_at_gate_mw[period] = expected
+    def trade_continuously(self, now: int, product: Product) -> float:
+        """Take from a product's book what closes the position in all its quarters; returns MW bought."""
+        periods = np.array(product.periods)
+        expected = self.expected_mw(now, periods)
+        self._expected_at_gate_mw[periods] = expected
         if self.has_pool:
-            self.pool_at_gate_mw[period] = self._pool_expected_mw(periods)[0]
-        missing = expected - float(self.exchange.positions.total_mwh(self.party, period)) / 0.25
+            self.pool_at_gate_mw[periods] = self._pool_expected_mw(periods)
+        missing = common_gap_mw(expected - self.exchange.positions.total_mwh(self.party, periods) / 0.25)
         gap = round(STEP_MW * round(missing / STEP_MW), 1)
         if gap == 0.0:
             return 0.0
-        limit = float(self._limit("continuous", periods, np.array([gap]))[0])
-        return self.exchange.trade(now, period, Order(self.row, gap > 0, abs(gap), limit, kind="ioc"))
+        limit = round(float(np.mean(self._limit("continuous", periods, np.full(len(periods), gap)))), 2)
+        return self.exchange.trade(now, product, Order(self.row, gap > 0, abs(gap), limit, kind="ioc"))
 
     def _gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         held = self.exchange.positions.total_mwh(self.party, periods) / 0.25
@@ -185,6 +185,11 @@ class BRP(Role):
         """Tell the supplier the price and the aggregator what its connections are expected to use (BRP-1, BRP-2)."""
         self.send(PriceToSupplier(first, price_eur_per_mwh.copy()))
         self.send(ConnectionForecast(first, self.pool_mw[periods].copy()))
+
+
+def common_gap_mw(gap_mw: np.ndarray) -> float:
+    """What is missing (+) or too much in every quarter of a product alike; 0 where the quarters differ in sign."""
+    return float(np.maximum(np.min(gap_mw), 0.0) + np.minimum(np.max(gap_mw), 0.0))
 
 
 def _on_step(mw: np.ndarray) -> np.ndarray:

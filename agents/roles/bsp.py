@@ -24,6 +24,8 @@ from markets.balancing import CapacityBids, EnergyBids, PoolRules, prequalify
 
 FCR_EUR_PER_MW_H, AFRR_EUR_PER_MW_H = 6.0, 7.0
 """What the pool asks for keeping a megawatt ready: little beyond the drivers' patience (assumption)."""
+NEW_POOL_SHARE = 0.5
+"""Part of what the pool says it can do that is offered before anything was seen of it (assumption)."""
 RAMP_SHARE_PER_MIN = 1.0
 """Chargers follow within a minute."""
 POOL_OBJECT = 9_000_000
@@ -69,6 +71,7 @@ class BSP(Role):
         self.up_price, self.down_price = np.zeros(n_periods), np.zeros(n_periods)
         self.fcr_mw = np.zeros(n_periods)
         self.used_mw = np.zeros(n_periods)
+        self._known_until = 0
 
     @property
     def prequalified_mw(self) -> float:
@@ -81,6 +84,7 @@ class BSP(Role):
             n = min(len(offer.up_mw), len(self.up_mw) - offer.first_period)
             span = slice(offer.first_period, offer.first_period + n)
             self.up_mw[span], self.down_mw[span] = offer.up_mw[:n], offer.down_mw[:n]
+            self._known_until = max(self._known_until, span.stop)
             self.up_price[span], self.down_price[span] = offer.up_eur_per_mwh[:n], offer.down_eur_per_mwh[:n]
             self.send(
                 BalancingOfferToTso(offer.first_period, offer.connection_row, offer.up_mw.copy(), offer.down_mw.copy())
@@ -88,8 +92,10 @@ class BSP(Role):
 
     # --- capacity ----------------------------------------------------------------------------------------------------
 
-    def capacity_bids(self, products: tuple[int, ...], blocks: np.ndarray) -> CapacityBids | None:
+    def capacity_bids(self, products: tuple[int, ...], blocks: np.ndarray, first: int) -> CapacityBids | None:
         """Offer in each block the least that the pool can hold ready throughout, in whole steps.
+
+        Contracted capacity must be bid and held, so it counts what the pool really had at that time of the last days.
 
         Parameters
         ----------
@@ -97,14 +103,17 @@ class BSP(Role):
             ``(0,)`` for FCR (a third of the room, since it must serve both directions), ``(1, -1)`` for aFRR.
         blocks : int array, shape (n_periods of the day,)
             Block of every period.
+        first : int
+            First period of the day.
         """
         offer = self.knowledge.newest(ReserveOffer)
         if offer is None or self.prequalified_mw <= 0.0:
             return None
         rows = []
+        sure = {way: self._sure_mw(way, told, first) for way, told in ((1, offer.up_mw), (-1, offer.down_mw))}
         for block in np.unique(blocks):
             inside = blocks == block
-            low = {1: float(offer.up_mw[inside].min()), -1: float(offer.down_mw[inside].min())}
+            low = {way: float(mw[inside].min()) for way, mw in sure.items()}
             low[0] = min(low.values())
             for product in products:
                 share, price = (0.33, FCR_EUR_PER_MW_H) if product == 0 else (0.5, AFRR_EUR_PER_MW_H)
@@ -115,6 +124,15 @@ class BSP(Role):
             return None
         columns = [np.array(column) for column in zip(*rows, strict=True)]
         return CapacityBids(self.row, columns[0], columns[2], np.round(columns[3] * 4.0, 2), columns[1])
+
+    def _sure_mw(self, way: int, told_mw: np.ndarray, first: int) -> np.ndarray:
+        """What the pool says it can do, at most what it could do at the same time a day or two before."""
+        had = self.up_mw if way > 0 else self.down_mw
+        then = np.arange(first, first + len(told_mw)) - 96
+        then = np.where(then >= self._known_until, then - 96, then)
+        is_known = (then >= 0) & (then < self._known_until)
+        seen = np.where(is_known, had[np.clip(then, 0, len(had) - 1)], NEW_POOL_SHARE * told_mw)
+        return np.minimum(told_mw, seen)
 
     def take_awards(self) -> None:
         """Tell the aggregator what it must keep ready."""

@@ -13,6 +13,7 @@ from agents.exchange import Exchange
 from agents.links import Links
 from agents.messages import SystemForecast
 from agents.role import Role
+from agents.roles.brp import common_gap_mw
 from agents.world.balancing_offers import BalancingOffers, balancing_offers
 from agents.world.fleet_data import Unit
 from agents.world.plants import (
@@ -26,7 +27,7 @@ from agents.world.reserve_offers import ReserveOffers, reserve_offers
 from markets.balancing import EnergyBids
 from markets.calendar import Horizon
 from markets.day_ahead import CurveOrders
-from markets.intraday import Order
+from markets.intraday import Order, Product
 
 FORWARD_SHARE = 0.5
 """Part of its firm capacity below the forward price that a producer sells ahead (assumption)."""
@@ -191,38 +192,39 @@ class Producer(Role):
         ]
         return CurveOrders.concatenate([own, *firm])
 
-    def quotes(self, now: int, period: int) -> list[Order]:
+    def quotes(self, now: int, product: Product) -> list[Order]:
         """Asks and bids of the firm units in the continuous market, cheapest and dearest first."""
-        periods = np.array([period])
-        up, down = (room[:, 0] for room in self.room_mw(now, periods))
+        periods = np.array(product.periods)
+        up, down = (room.min(axis=1) for room in self.room_mw(now, periods))
         orders = []
         for is_buy, room, sign in ((False, up, 1.0), (True, down, -1.0)):
             total = float(np.sum(room))
             if total < 10.0:
                 continue
-            edge = self._edge_price(room, period, is_buy=is_buy)
+            edge = self._edge_price(room, periods, is_buy=is_buy)
             for share, markup in QUOTE_STEPS:
                 mw = round(min(share * total, 300.0), 1)
                 if mw >= 0.1:
                     orders.append(Order(self.row, is_buy, mw, round(edge + sign * markup, 2)))
         return orders
 
-    def _edge_price(self, room: np.ndarray, period: int, *, is_buy: bool) -> float:
+    def _edge_price(self, room: np.ndarray, periods: np.ndarray, *, is_buy: bool) -> float:
         """Price of the unit that moves next: the cheapest to go up, the one that saves most to go down."""
         useful = room > 1.0 if (room > 1.0).any() else room > 0.0
         if is_buy:
             return float(np.max(self.value_eur_per_mwh[useful]))
-        return float(np.min(self.ask_eur_per_mwh[useful, period]))
+        return float(np.min(self.ask_eur_per_mwh[np.ix_(useful, periods)].mean(axis=1)))
 
-    def trade_weather(self, now: int, period: int, urgency: float) -> float:
+    def trade_weather(self, now: int, product: Product, urgency: float) -> float:
         """Take from the book what the newest weather forecast asks for; returns MW bought."""
-        gap = float(np.round(self._weather_gap_mw(now, np.array([period]))[0], 1))
+        periods = np.array(product.periods)
+        gap = round(common_gap_mw(self._weather_gap_mw(now, periods)), 1)
         if gap == 0.0:
             return 0.0
-        last = float(self.exchange.last_price_eur_per_mwh(np.array([period]))[0])
+        last = float(np.mean(self.exchange.last_price_eur_per_mwh(periods)))
         limit = round(last + (urgency if gap < 0 else -urgency), 2)
         order = Order(self.row, gap < 0, abs(gap), limit, kind="ioc")
-        return self.exchange.trade(now, period, order)
+        return self.exchange.trade(now, product, order)
 
     def _weather_gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         """Expected weather generation beyond what of it is sold, float[n]; + = more than sold."""

@@ -74,6 +74,11 @@ class ContinuousMarket:
         closed = [b for b in self._books.values() if time_min >= b.terms.closes_min]
         return sum(b.expire(time_min) for b in closed)
 
+    def close(self, first_period: int) -> list[OrderBook]:
+        """Take out the books of all products whose delivery starts in a period."""
+        starting = [Product(first_period, length) for length in LENGTHS]
+        return [self._books.pop(product) for product in starting if product in self._books]
+
     @property
     def books(self) -> dict[Product, OrderBook]:
         """All books that have been used."""
