@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from experiments.analysis.intervals import Interval
-from experiments.report.naming import change_unit, interval_text, is_better, name_of, scale_of
+from experiments.report.naming import change_unit, interval_text, is_better, name_of, scale_of, value_text
 from experiments.report.palette import BLUE, GREY, VERMILLION, chart
 from experiments.report.section import Chart, Section, empty, fold, heading
 from experiments.report.sweeps.view import SweepView
@@ -130,16 +130,16 @@ def _named(view: SweepView, policy: int, kpi: str) -> str:
 
 
 def _table(view: SweepView) -> str:
+    heads = ["Policy", "Figure", "Mean", "Nine in ten runs", "Against the base", "Sure?", "Values"]
     rows = []
     for policy, name in enumerate(view.policies):
         for kpi in view.kpis:
             level, moved = view.level(policy, kpi), view.change(policy, kpi)
             sure = "base" if policy == view.base else "yes" if view.is_sure(policy, kpi) else "within noise"
             change = "–" if policy == view.base else interval_text(kpi, moved, is_change=True)
-            rows.append([name, name_of(kpi), interval_text(kpi, level), change, sure, str(level.n)])
-    inside_ = table(
-        ["Policy", "Figure", "Mean", "Against the base", "Sure?", "Values"], rows[:MOST_ROWS], "Policies", 2
-    )
+            spread = " to ".join(value_text(kpi, v) for v in view.band(policy, kpi))
+            rows.append([name, name_of(kpi), interval_text(kpi, level), spread, change, sure, str(level.n)])
+    inside_ = table(heads, rows[:MOST_ROWS], "Policies", 2)
     if len(rows) <= 30:
         return inside_
     more = f" (the first {MOST_ROWS:,} of {len(rows):,} rows)" if len(rows) > MOST_ROWS else ""

@@ -11,7 +11,7 @@ import polars as pl
 
 from experiments.analysis.cube import cube_of, difference_of, interval_of, state_means
 from experiments.analysis.effects import Effect, effect_of, one_at_a_time
-from experiments.analysis.intervals import Interval
+from experiments.analysis.intervals import Interval, quantile_band
 from experiments.kpis import KPIS
 from experiments.report.naming import name_of, setting_text
 from experiments.report.wording import inside
@@ -32,7 +32,8 @@ DEFAULT_KPIS = (
 )
 """Key figures shown for a sweep that names none."""
 MOST_KPIS = 10
-UNKNOWN = Interval(float("nan"), float("nan"), 0)
+NAN = float("nan")
+UNKNOWN = Interval(NAN, NAN, 0)
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,11 @@ class SweepView:
     def level(self, policy: int, kpi: str) -> Interval:
         """Mean of a policy."""
         return interval_of(self.cubes[kpi][policy], self.confidence) if kpi in self.cubes else UNKNOWN
+
+    def band(self, policy: int, kpi: str) -> tuple[float, float]:
+        """Between which values nine in ten runs of a policy lie, for figures with a long tail such as overload."""
+        low, _, high = quantile_band(self.cubes[kpi][policy].ravel(), 0.9) if kpi in self.cubes else (NAN,) * 3
+        return low, high
 
     def change(self, policy: int, kpi: str) -> Interval:
         """Paired difference of a policy from the base."""
