@@ -295,9 +295,10 @@ class Links:
             return
         lane = self._lane(type(message))
         n = message.n_items
+        late_s = due_s - envelope.sent_s
         lane.traffic.delivered += n
-        lane.traffic.delay_s += n * (due_s - envelope.sent_s)
-        lane.traffic.on_time += n if due_s - envelope.sent_s < PERIOD_S else 0
+        lane.traffic.delay_s += n * late_s
+        lane.traffic.on_time += n if late_s < PERIOD_S else 0
         for role in lane.receivers:
             role.knowledge.receive(message)
         for watcher in self.watchers:

@@ -7,6 +7,7 @@ Messages carry batches: one message speaks of many stations or periods with arra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -28,8 +29,8 @@ class Message:
     is_momentary: ClassVar[bool] = False
     """An order or a reading of this moment: worthless later, so nobody keeps it for a link that is down."""
 
-    def _values(self) -> list[Any]:
-        return [getattr(self, f.name) for f in fields(self)]
+    def _values(self) -> Iterable[Any]:
+        return vars(self).values()
 
     @property
     def rows(self) -> np.ndarray:
@@ -44,7 +45,11 @@ class Message:
     @property
     def n_items(self) -> int:
         """Number of things the batch speaks of: the longest array, at least one."""
-        return max([1, *(len(v) for v in self._values() if isinstance(v, np.ndarray) and v.ndim)])
+        most = 1
+        for value in self._values():
+            if isinstance(value, np.ndarray) and value.ndim and len(value) > most:
+                most = len(value)
+        return most
 
     @property
     def n_bytes(self) -> int:
