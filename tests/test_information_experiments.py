@@ -86,7 +86,7 @@ def test_values_are_what_is_lost_without_an_item():
     assert worth["electricity_price", "local_optimisation"] == pytest.approx(4.0)
     assert worth["electricity_price", "portfolio_management"] == pytest.approx(2.0)
     assert worth["location", "congestion_management"] == pytest.approx(3.0)
-    assert worth["regulation_state", "balancing"] == pytest.approx(2.0)
+    assert worth["regulation_state", "balancing"] == pytest.approx(20.0)
     assert worth["state_of_charge", "balancing"] == 0.0
 
 

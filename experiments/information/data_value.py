@@ -18,8 +18,9 @@ from experiments.information.worlds import HOME_SEGMENTS, in_mode, received_eur,
 
 MISSING_EUR_PER_KWH = 1.0
 """What a missing kWh costs a driver: about a fast charger's price (assumption)."""
-CONGESTION_THRESHOLD = 0.6
-"""Loading at which operators act in these worlds, so that the service is asked for at all (assumption)."""
+CONGESTED = {"congestion_threshold_share": 0.35, "redispatch_min_order_mw": 0.001}
+"""Loading at which operators act in these worlds, and their smallest order: so low that a few streets are asked for
+congestion management on most days (assumption; both lie beyond the levers' usual range on purpose)."""
 Tables = Mapping[str, Mapping[str, Any]]
 
 
@@ -49,7 +50,7 @@ class ItemValue:
         return self.base_eur - self.without_eur
 
 
-def worth_eur(tables: Tables, cluster: str, representation: int) -> float:
+def worth_eur(tables: Tables, cluster: str) -> float:
     """What a cluster of services is worth in a run, EUR of the simulated area.
 
     * local optimisation: what drivers behind a meter save against no steering, less what missing energy costs them;
@@ -62,9 +63,8 @@ def worth_eur(tables: Tables, cluster: str, representation: int) -> float:
     if cluster == "congestion_management":
         return received_eur(tables, "csp", ("redispatch", "capacity_call"))
     if cluster == "portfolio_management":
-        imbalance = received_eur(tables, "supplier", ("imbalance",)) / representation
-        return _saved_eur(tables, behind_meter=False) + imbalance
-    return received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy")) / representation
+        return _saved_eur(tables, behind_meter=False) + received_eur(tables, "supplier", ("imbalance",))
+    return received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy"))
 
 
 def _saved_eur(tables: Tables, *, behind_meter: bool) -> float:
@@ -95,7 +95,7 @@ def measure(
     progress : callable, optional
         Told (runs done, runs in all).
     """
-    rules = replace(settings.regulation, congestion_threshold_share=CONGESTION_THRESHOLD)
+    rules = replace(settings.regulation, **CONGESTED)  # type: ignore[arg-type]
     world = talkative(replace(settings, regulation=rules))
     done, total = 0, len(modes) * (1 + len(items))
     found = []
@@ -105,7 +105,7 @@ def measure(
         for item in ("", *items):
             off = (ItemSettings(item, "aggregator", is_off=True),) if item else ()
             tables = simulate(replace(base, data=DataSettings(items=off))).tables
-            worth[item] = {c: worth_eur(tables, c, settings.representation) for c in CLUSTERS}
+            worth[item] = {c: worth_eur(tables, c) for c in CLUSTERS}
             done += 1
             if progress is not None:
                 progress(done, total)
