@@ -55,6 +55,8 @@ class Evs(Role):
         self.count_factor = np.ones(fleet.n_evs)
         """What each car's own meter shows of a true kWh."""
         self.limit_kw = np.full(fleet.n_points, np.inf)
+        self.real_rows, self.real_kw = np.zeros(0, dtype=np.int64), np.zeros(0)
+        self.real_extra_kwh = np.zeros(0)
         self.told_departure_min = np.full(len(fleet.sessions), -1.0)
         """What drivers set in the car, -1 where nothing: the car speaks for nobody who did not tell it."""
         self.dark: Dark | None = None
@@ -125,11 +127,20 @@ class Evs(Role):
 
     def charge(self, period: int) -> StepResult:
         """Draw and deliver power for one period and tell the meters (EV-1, EV-9)."""
+        self.limit_kw[self.real_rows] = self.real_kw
         result = self._step(self.state, period)
+        self._measure_real(result)
         in_use = np.flatnonzero(result.energy_kwh)
         self.send(PowerDrawn(in_use, result.power_kw[in_use]))
         self._count_energy(result.departed)
         return result
+
+    def _measure_real(self, result: StepResult) -> None:
+        """Where a physical station stands, its meter counts; what it shows beyond the simulated car is kept apart."""
+        if len(self.real_rows):
+            metered = 0.25 * self.real_kw
+            self.real_extra_kwh = metered - result.energy_kwh[self.real_rows]
+            result.energy_kwh[self.real_rows] = metered
 
     def _count_energy(self, gone: np.ndarray) -> None:
         """Cars that speak ISO 15118 tell the energy they counted themselves when they leave."""
