@@ -196,7 +196,12 @@ def scenario_page() -> str:
 
     head = ["key", "default", "range", "meaning"]
     parts = [f"{_MADE}# Scenario files: every key\n", markdown(head, scenario_key_rows(ScenarioFile))]
-    lists = {"party": PartySection, "tenant": TenantSection, "event": EventSection, "hardware": HardwareSection}
+    lists: dict[str, type[BaseModel]] = {
+        "party": PartySection,
+        "tenant": TenantSection,
+        "event": EventSection,
+        "hardware": HardwareSection,
+    }
     for name, section in lists.items():
         parts += [f"## `[[{name}]]`\n", markdown(head, scenario_key_rows(section))]
     parts += ["## `[series.KIND]`\n", markdown(head, scenario_key_rows(SeriesSection))]
