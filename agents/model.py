@@ -15,8 +15,8 @@ from agents.information.assembly import equip, open_links
 from agents.market_day import MarketDay
 from agents.nation import build_nation
 from agents.outcome import Outcome, collect
-from agents.record import Record
 from agents.real_stations import RealStations
+from agents.record import Record
 from agents.redispatch import RedispatchDesk
 from agents.settings import Settings
 from agents.streams import generator
@@ -148,7 +148,7 @@ class Flexpolder(mesa.Model):
             self.open_gates(period)
 
     def close(self) -> None:
-        """Let the run go: stations return to their safe limit, and Mesa forgets the model (it keeps every one alive)."""
+        """Let the run go: stations return to safe limits, and Mesa forgets the model (it would keep it)."""
         if self.real is not None:
             self.real.close("the run ended")
         ids = getattr(mesa.Agent, "_ids", None)

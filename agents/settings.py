@@ -49,7 +49,7 @@ class FleetSettings:
 
 @dataclass(frozen=True)
 class EventSettings:
-    """A branch out of service: an ``outage`` (the ring may supply it) or an ``island`` (what is behind feeds itself)."""
+    """A branch out of service: ``outage`` (the ring may supply it) or ``island`` (what is behind feeds itself)."""
 
     kind: str
     branch: str

@@ -152,7 +152,7 @@ def market_day(capacity_call_hour: float = 8.0) -> tuple[Gate, ...]:
         Gate("demand_prognoses", -1, 14.5, "UFTP plan phase (D-prognosis)"),
         Gate("intraday_auction_1", -1, 15.0, "IDA1 15:00 D-1"),
         Gate("congestion_forecast", -1, 15.5, "UFTP validate phase"),
-        Gate("transport_limits", -1, 15.75, "report 7.4.1: limits of non-firm agreements, a day ahead (hour: assumption)"),
+        Gate("transport_limits", -1, 15.75, "report 7.4.1: limits of non-firm agreements (hour: assumption)"),
         Gate("redispatch_auction", -1, 16.0, "GOPACS announcement and clearing"),
         Gate("intraday_auction_2", -1, 22.0, "IDA2 22:00 D-1"),
         Gate("intraday_auction_3", 0, 10.0, "IDA3 10:00 D, second half of the day"),

@@ -22,8 +22,8 @@ from agents.settings import (
     PartySettings,
     SegmentSettings,
     Settings,
-    StationPlan,
     SignalSettings,
+    StationPlan,
     SystemSettings,
     TenantSettings,
 )
