@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from markets.balancing import (
+    AT_REST,
     CYCLES_PER_ISP,
+    ActivationRules,
     EnergyBids,
     activate_isp,
     bound_by_mfrrda,
@@ -144,6 +147,25 @@ def test_price_of_an_isp_from_its_activation():
     assert price_isp(short, is_controller_on=False).shortage_eur_per_mwh == 60.0
     reserve = price_isp(short, mfrrda_up_eur_per_mwh=999.0)
     assert reserve.shortage_eur_per_mwh == 999.0 and reserve.has_incident_reserve_up
+
+
+def test_energy_too_small_to_set_a_price_is_paid_the_last_known_one():
+    rules = ActivationRules(import_capacity_mw=0.0, price_threshold_mw=1.0)
+    whisper = np.concatenate([np.full(3, -0.4), np.zeros(CYCLES_PER_ISP - 3)])
+    known = replace(AT_REST, price_up_eur_per_mwh=321.0)
+    for before, price in ((known, 321.0), (AT_REST, 60.0)):  # never a price: the middle of 80 and 40
+        activation = activate_isp(bids(), whisper, before, rules)
+        assert 0.0 < activation.activated_up_mw.max() < 1.0 and math.isnan(activation.price_up_eur_per_mwh)
+        priced = price_isp(activation)
+        assert priced.dispatch_up_eur_per_mwh == price
+        settled = settle_isp(
+            imbalance_mwh=[-1.0], shortage_eur_per_mwh=priced.shortage_eur_per_mwh,
+            surplus_eur_per_mwh=priced.surplus_eur_per_mwh, activated_mwh=activation.energy_mwh,
+            dispatch_up_eur_per_mwh=priced.dispatch_up_eur_per_mwh,
+            dispatch_down_eur_per_mwh=priced.dispatch_down_eur_per_mwh,
+        )  # fmt: skip
+        up = activation.energy_mwh > 0.0
+        np.testing.assert_allclose(settled.bsp_eur[up], price * activation.energy_mwh[up])
 
 
 def test_without_any_bid_the_fallback_price_holds():

@@ -62,3 +62,11 @@ def test_the_gate_is_a_parameter_and_drops_what_rests():
     assert market.close_gates(30.0) == 1
     assert market.book(Product(4)).snapshot().asks == ()
     assert len(market.book(Product(8)).snapshot().asks) == 1
+
+
+def test_books_that_start_together_are_taken_out_together():
+    market = ContinuousMarket(Horizon(date(2026, 1, 20), 1), gate_min=5.0)
+    for product in (Product(8), Product(8, 2), Product(8, 4), Product(9)):
+        market.submit(product, Order(0, False, 1.0, 50.0), 0.0)
+    assert [book.product for book in market.close(8)] == [Product(8), Product(8, 2), Product(8, 4)]
+    assert list(market.books) == [Product(9)] and market.close(8) == []

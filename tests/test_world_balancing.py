@@ -148,3 +148,16 @@ def test_states_and_prices_come_near_the_published_ones(world: World) -> None:
     assert 0.0 < np.nanmean(shortage[state == -1]) < 60.0
     assert 55.0 < np.nanmean(shortage[state == 0]) < 105.0
     assert 120.0 < np.nanmean(shortage[state == 1]) < 220.0
+
+
+def test_contracted_capacity_is_bid_in_whole_megawatts(world: World) -> None:
+    offers = world[2]
+    n = offers.mw.shape[1]
+    owed = np.where(np.arange(n) % 2 == 0, 3000.0, 10.0)
+    grown = offers.at_least(owed, owed)
+    for side in (offers.is_up, ~offers.is_up):
+        before, after = offers.mw[side].sum(axis=0), grown.mw[side].sum(axis=0)
+        assert np.all(after[before < owed] >= owed[before < owed])
+        np.testing.assert_array_equal(after[before >= owed], before[before >= owed])
+    np.testing.assert_array_equal(grown.mw, np.round(grown.mw))
+    assert np.all((grown.mw > 0.0) == (offers.mw > 0.0)), "nobody bids who did not before"
