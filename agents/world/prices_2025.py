@@ -12,9 +12,9 @@ matched
 not matched
     The months: 2025 began with dear gas and cold (February 126 against our 93), later months are 3-15 too dear, because
     fuel prices stand still here and the weather is not that of 2025. Summer evenings at 20:00 are too cheap (116
-    against 141), the most spread days are missing (95 % quantile 193 against 240), negative prices are too shallow (minimum -150
-    against -350), the dearest quarter is 411 against 523. Net exports are 12 TWh a year; the interconnectors are
-    full of exports in 10 % of the quarters (14 % in winter).
+    against 141), the days of the widest spread are missing (95 % quantile 193 against 240), negative prices are too
+    shallow (minimum -150 against -350), the dearest quarter is 411 against 523. Net exports are 12 TWh a year; the
+    interconnectors are full of exports in 10 % of the quarters (14 % in winter).
 
 Source of the published figures: market-rules section 8, measured on the price file of langestefan.github.io.
 """
