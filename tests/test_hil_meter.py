@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.hardware.meter import Sample, register_sample, samples
@@ -222,6 +223,23 @@ def test_a_restart_books_the_energy_of_the_gap_once():
     assert booked == pytest.approx(0.320)
 
 
+@pytest.mark.parametrize("truth_kw", [4.0, 8.0])
+def test_an_estimate_booked_before_a_restart_is_not_booked_again(truth_kw):
+    first = register()
+    take(first, 0, 1000.0)
+    booked = first.settle(T0, T0 + 60, estimate_w=6000.0)
+    mark = first.mark()
+    assert mark is not None
+    assert mark.estimated_wh == pytest.approx(100.0)
+    second = Register(KW11, T0 + 100)
+    second.resume(mark)
+    take(second, 120, 1000.0 + truth_kw * 1000.0 * 120 / 3600)
+    booked += second.settle(T0 + 100, T0 + 120)
+    assert booked == pytest.approx(truth_kw * 120 / 3600)
+
+
+@settings(max_examples=300)
+@example([(0.5, 0.0), (0.5, 1.0), (15.0, 0.0)], random.Random(1), [])
 @given(
     st.lists(st.tuples(st.floats(0.5, 30.0), st.floats(0.0, 1.0)), min_size=2, max_size=40),
     st.randoms(use_true_random=False),

@@ -245,6 +245,19 @@ def test_a_forgotten_session_ends_when_the_connector_is_free():
     assert bench.point.counts["session_lost"] == 1
 
 
+def test_a_late_sample_does_not_bring_a_lost_session_back_but_a_new_one_does():
+    bench = Bench()
+    old = bench.point.transaction
+    stamp = bench.clock.utc
+    bench.clock.advance(1.0)
+    bench.point.status(1, "free", bench.clock.utc)
+    bench.point.metered(1, old, [Sample(stamp, 5000.0, 1000.0)])
+    assert bench.point.transaction is None
+    bench.clock.advance(5.0)
+    bench.point.metered(1, old, [Sample(bench.clock.utc, 5000.0, 1001.0)])
+    assert bench.point.transaction == old
+
+
 # --- commissioning ---------------------------------------------------------------------------------------
 
 

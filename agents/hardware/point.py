@@ -110,6 +110,7 @@ class PhysicalPoint:
         self._ids: dict[str, str] = {}
         self._next_id = int(clock.utc_s())
         self._ended: set[str] = set()
+        self._lost: dict[str, float] = {}
         self._overdraws = 0
         self._tally = PowerTally(clock.utc_s())
 
@@ -292,6 +293,7 @@ class PhysicalPoint:
             self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
             if self.transaction is not None:
                 self.note("session_lost", "the connector is free although no stop was told")
+                self._lost[self.transaction] = self.clock.utc_s()
                 self._end_session()
 
     @property
@@ -330,11 +332,21 @@ class PhysicalPoint:
         if not self._is_ours(connector):
             self.counts["other_connector"] += 1
             return
+        values = list(samples)
         if transaction and transaction not in self._ended and self.transaction is None:
-            self.note("session_adopted", _hashed(transaction))
-            self.connector = self.connector or connector
-            self._begin(transaction)
-        self._take(samples)
+            self._adopt(transaction, connector, values)
+        self._take(values)
+
+    def _adopt(self, transaction: str, connector: int | None, values: list[Sample]) -> None:
+        """Take a session for running that we did not see start; one that was lost needs a sample from after that."""
+        stamps = [v.station_utc_s + self.register.offset_s for v in values]
+        lost_s = self._lost.get(transaction)
+        if lost_s is not None and not any(stamp > lost_s for stamp in stamps):
+            self.counts["late_samples"] += 1
+            return
+        self.note("session_adopted", _hashed(transaction))
+        self.connector = self.connector or connector
+        self._begin(transaction)
 
     def stopped(self, transaction: str, utc_s: float, samples: Iterable[Sample], reason: str) -> None:
         """A session ended; told twice it ends once."""

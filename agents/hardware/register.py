@@ -35,20 +35,22 @@ class Correction:
 class Mark:
     """How far a run has booked: time, value of the line there, what turns a raw register into the line, clock offset.
 
-    Kept on disk between runs.
+    ``estimated_wh`` was booked beyond the line, for a time in which nothing was heard. Kept on disk between runs.
     """
 
     utc_s: float
     line_wh: float
     shift_wh: float = 0.0
     offset_s: float = 0.0
+    estimated_wh: float = 0.0
 
 
 @dataclass
 class _Booked:
     start_s: float
     end_s: float
-    wh: float
+    estimate_w: float
+    wh: float = 0.0
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Register:
     _doubtful: deque[tuple[float, float, Sample]] = field(default_factory=lambda: deque(maxlen=REBASE_AFTER))
     _booked: list[_Booked] = field(default_factory=list)
     _dirty: set[int] = field(default_factory=set)
-    _is_resumed: bool = False
+    _resumed_wh: float | None = None
 
     @property
     def is_known(self) -> bool:
@@ -110,14 +112,15 @@ class Register:
         self._insert(0, mark.utc_s, mark.line_wh)
         self._anchor = (mark.utc_s, mark.line_wh)
         self._shift_wh, self.offset_s = mark.shift_wh, mark.offset_s
-        self._is_resumed = True
+        self._resumed_wh = mark.line_wh + mark.estimated_wh
 
     def mark(self) -> Mark | None:
         """Where booking has come to; None before anything was settled on a known register."""
         if not self._booked or not self._at_s:
             return None
         end_s = min(self._booked[-1].end_s, self._at_s[-1])
-        return Mark(end_s, self.value_wh(end_s), self._shift_wh, self.offset_s)
+        estimated_wh = sum(self._estimate_wh(self._booked[i]) for i in self._dirty)
+        return Mark(end_s, self.value_wh(end_s), self._shift_wh, self.offset_s, estimated_wh)
 
     def take(self, sample: Sample, received_s: float, power_w: float = math.nan) -> bool:
         """Judge one sample; True when it was believed.
@@ -227,7 +230,7 @@ class Register:
         Nothing for a gap of more than ten minutes or one between two runs: there the power is not known.
         """
         gap_s = at_s - self._at_s[-1]
-        is_between_runs = self._is_resumed and len(self._at_s) == 1
+        is_between_runs = self._resumed_wh is not None and len(self._at_s) == 1
         if math.isnan(power_w) or is_between_runs or gap_s > LONGEST_BRIDGE_S:
             return 0.0
         return min(max(power_w, 0.0), 1.1 * self.max_w) * gap_s / 3600.0
@@ -276,30 +279,40 @@ class Register:
 
         ``estimate_w`` stands for the time after the last believed sample (link down).
         """
-        unknown_s = min(end_s - start_s, max(0.0, end_s - self.last_utc_s)) if self._at_s else end_s - start_s
-        self._booked.append(_Booked(start_s, end_s, 0.0))
-        wh = self._known_wh(len(self._booked) - 1) + estimate_w * unknown_s / 3600.0
-        self._booked[-1].wh = wh
-        if unknown_s > 0.0:
-            self._dirty.add(len(self._booked) - 1)
-        return wh / 1000.0
+        index = len(self._booked)
+        self._booked.append(_Booked(start_s, end_s, estimate_w))
+        self._booked[index].wh = self._now_wh(index)
+        if not self._has_passed(index):
+            self._dirty.add(index)
+        return self._booked[index].wh / 1000.0
 
-    def _known_wh(self, index: int) -> float:
-        """Rise of the line in a settled period; the first one after a restart takes what passed in between."""
+    def _has_passed(self, index: int) -> bool:
+        return bool(self._at_s) and self._at_s[-1] >= self._booked[index].end_s
+
+    def _estimate_wh(self, period: _Booked) -> float:
+        """Estimate for the part of a period that the line has not reached."""
+        reached_s = max(period.start_s, self._at_s[-1]) if self._at_s else period.start_s
+        return period.estimate_w * max(period.end_s - reached_s, 0.0) / 3600.0
+
+    def _now_wh(self, index: int) -> float:
+        """Energy of a settled period as it is known now; the first one after a restart takes what lies in between."""
         period = self._booked[index]
-        start_wh = self._wh[0] if index == 0 and self._is_resumed else self.value_wh(period.start_s)
-        return self.value_wh(period.end_s) - start_wh
+        if index == 0 and self._resumed_wh is not None:
+            known_wh = self.value_wh(period.end_s) - self._resumed_wh
+        else:
+            known_wh = self.value_wh(period.end_s) - self.value_wh(period.start_s)
+        return known_wh + self._estimate_wh(period)
 
     def corrections(self) -> list[Correction]:
-        """Differences found since, each told once, for periods that the line has passed."""
+        """Differences found since, each told once."""
         found = []
-        for index in sorted(i for i in self._dirty if self.last_utc_s >= self._booked[i].end_s):
-            period = self._booked[index]
-            wh = self._known_wh(index)
+        for index in sorted(self._dirty):
+            period, wh = self._booked[index], self._now_wh(index)
             if abs(wh - period.wh) > 1e-6:
                 found.append(Correction(period.start_s, period.end_s, (wh - period.wh) / 1000.0))
                 period.wh = wh
-            self._dirty.discard(index)
+            if self._has_passed(index):
+                self._dirty.discard(index)
         return found
 
     @property
