@@ -246,6 +246,7 @@ def _operators(
         regulation=rules, load_forecast=nation.load_forecast, weather_mw=weather_mw,
         parties=[*exchange.positions.parties, holder(settings, "bsp")], rejections=exchange.rejections,
     )  # fmt: skip
+    dso.equip(settings.signals, len(table), generator(settings.seed, "signal_hardware"))
     dso.uses_ac = tso.uses_ac = town.flow.fidelity != "linear"
     return dso, tso
 

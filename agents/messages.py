@@ -616,7 +616,7 @@ class RedispatchNotice(Message):
 
 @dataclass(frozen=True)
 class AbsoluteSignal(Message):
-    """The DSO's absolute limit on the charging of connections, told to the CSP."""
+    """The DSO's absolute limit on the charging of connections for some quarter-hours, told to the CSP."""
 
     sender, receiver, protocol = "dso", "csp", "UFTP"
     functions = ("DSO-3",)
@@ -624,6 +624,7 @@ class AbsoluteSignal(Message):
     first_period: int
     connection_row: np.ndarray
     limit_share: np.ndarray
+    n_periods: int = 1
 
 
 @dataclass(frozen=True)
@@ -636,6 +637,7 @@ class AbsoluteSignalViaCsp(Message):
     first_period: int
     connection_row: np.ndarray
     limit_share: np.ndarray
+    n_periods: int = 1
 
 
 @dataclass(frozen=True)

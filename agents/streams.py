@@ -30,6 +30,7 @@ PURPOSES = (
     "meters",
     "attacks",
     "ready",
+    "signal_hardware",
 )
 
 

@@ -68,6 +68,7 @@ class Stations(Role):
         self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
+        self._absolute_from = np.zeros(len(connection_kw), dtype=np.int64)
         self._absolute_until = np.full(len(connection_kw), -1)
         self._local_kw = np.zeros(len(connection_kw))
         self.defence = Defence(0.0, np.zeros(n), is_checked=False)
@@ -112,13 +113,16 @@ class Stations(Role):
             can_be = self.defence.believable(local.load_kw, self._connection_kw[row])
             self._local_kw[row[can_be]] = local.load_kw[can_be]
         for signal in self.knowledge.take(AbsoluteSignalDirect):
-            self._absolute_share[signal.connection_row] = signal.limit_share
-            self._absolute_until[signal.connection_row] = signal.first_period
+            rows = signal.connection_row
+            goes_on = self._absolute_until[rows] >= signal.first_period - 1
+            self._absolute_from[rows] = np.where(goes_on, self._absolute_from[rows], signal.first_period)
+            self._absolute_share[rows], self._absolute_until[rows] = signal.limit_share, signal.first_period
         is_offline = period - self.heard_period > OFFLINE_AFTER_PERIODS
         limit = np.where(is_offline, self.fallback_kw, self.set_kw)
         limit = np.minimum(limit, self._room_kw(limit, period))
         row = self.points.connection_row
-        share = np.where(self._absolute_until[row] >= period, self._absolute_share[row], 1.0)
+        is_on = (self._absolute_from[row] <= period) & (period <= self._absolute_until[row])
+        share = np.where(is_on, self._absolute_share[row], 1.0)
         limit = np.where(share < 1.0, np.minimum(limit, share * self.points.max_kw), limit)
         limit = self.defence.follow(limit, self.points.max_kw, period)
         self.send(ChargeLimit(np.arange(len(limit)), limit))

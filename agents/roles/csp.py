@@ -163,7 +163,8 @@ class CSP(Role):
         for call in self.knowledge.take(CapacityCall):
             self.send(CapacityCallNotice(call.first_period, call.connection_row, call.limit_kw))
         for signal in self.knowledge.take(AbsoluteSignal):
-            self.send(AbsoluteSignalViaCsp(signal.first_period, signal.connection_row, signal.limit_share))
+            told = (signal.first_period, signal.connection_row, signal.limit_share, signal.n_periods)
+            self.send(AbsoluteSignalViaCsp(*told))
 
     def report(self) -> None:
         """Tell the DSO what was really delivered (CSP-5)."""

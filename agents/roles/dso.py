@@ -16,9 +16,13 @@ from agents.messages import (
     TransportLimit,
 )
 from agents.roles.grid_operator import GridOperator
+from agents.settings import SignalSettings
 
 LIMIT_SHARE_OF_SIGNAL = 0.4
 """What charging points may still draw under an absolute signal (net-aware charging in Eindhoven: 8.6 to 4 kW)."""
+HOLD_PERIODS = 4
+"""Quarters for which the CSP is told at once, so that its pool can plan and its BRP trade; a direct signal is renewed
+every quarter."""
 RELEASE_SHARE = 0.9
 """An absolute signal ends when the measured loading is below this share."""
 SURE = 0.8
@@ -47,6 +51,7 @@ class DSO(GridOperator):
         super().__init__(*args)
         self.threshold_share, self.path, self.is_announced = threshold_share, path, is_announced
         self._under_signal: set[int] = set()
+        self.equip(SignalSettings(), len(self.node_of_connection), np.random.default_rng(0))
         self.signals: list[tuple[int, int]] = []
         self._last_offer: CongestionOfferToDso | None = None
 
@@ -139,9 +144,28 @@ class DSO(GridOperator):
             limited.update(rows.tolist())
             self.signals.append((period + 1, branch))
         if limited:
-            rows = np.array(sorted(limited))
-            share = np.full(len(rows), LIMIT_SHARE_OF_SIGNAL)
-            if self.path == "direct":
-                self.send(AbsoluteSignalDirect(period + 1, rows, share))
-            if self.path == "via_csp" or self.is_announced:
-                self.send(AbsoluteSignal(period + 1, rows, share))
+            self._send_signals(period + 1, np.array(sorted(limited)))
+
+    def equip(self, signals: SignalSettings, n_connections: int, rng: np.random.Generator) -> None:
+        """Fit connections with the hardware that hears direct signals."""
+        self.signal_settings, self._rng = signals, rng
+        self.has_hardware = rng.random(n_connections) < signals.direct_share
+
+    def _send_signals(self, first: int, rows: np.ndarray) -> None:
+        """Straight to the stations that can hear, past everybody else; to all others through the CSP."""
+        chosen, told = self.signal_settings, rows
+        if self.path == "direct":
+            direct = rows[self.has_hardware[rows]]
+            reached = direct[self._rng.random(len(direct)) >= chosen.direct_failure_share]
+            if len(reached):
+                late = first + _periods(chosen.direct_delay_min)
+                self.send(AbsoluteSignalDirect(late, reached, np.full(len(reached), LIMIT_SHARE_OF_SIGNAL)))
+            told = rows if self.is_announced else rows[~self.has_hardware[rows]]
+        if len(told):
+            late = first + _periods(chosen.csp_delay_min)
+            self.send(AbsoluteSignal(late, told, np.full(len(told), LIMIT_SHARE_OF_SIGNAL), HOLD_PERIODS))
+
+
+def _periods(minutes: float) -> int:
+    """Whole quarter-hours that a delay costs."""
+    return int(-(-minutes // 15.0))
