@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.fleet.figures import V2X_ONE_WAY as ONE_WAY
 from agents.fleet.strategies import STRATEGIES
+from agents.fleet.strategies.optimal import to_the_house
 from agents.fleet.tables import SEGMENTS, ChargingPoints
 from agents.fleet.view import Signal
 from agents.information.defence import is_upside_down
@@ -25,6 +26,7 @@ from agents.messages import (
     ChargingPreference,
     CongestionNotice,
     CongestionOffer,
+    ConnectionForecast,
     ConsentWithdrawn,
     ContractPrice,
     FleetSchedule,
@@ -63,6 +65,8 @@ INCREASE_SHARE = 0.05
 """Part of the rated power that could be drawn on top at any time: few cars are there that could take more."""
 REPLAY_FROM = 90
 """Period from which a day of own sessions is known to forecast from."""
+BRP_WEIGHT = 0.2
+"""Weight of what the BRP's meters say of the connections in a day's forecast: it sees every car, but no plan."""
 SHIFT_EUR_PER_MWH = 60.0
 """What the aggregator asks above the energy price for moving a driver's charging."""
 AVOID_EUR_PER_KWH = 0.5
@@ -146,6 +150,7 @@ class Aggregator(Role):
         """The DSO limited points for more than the coming quarter: the BRP should hear of it now."""
         self._offer: CongestionOffer | None = None
         self._replay: Replay | None = None
+        self._brp_expects_mw = np.full(end, np.nan)
         self._heard_balance = -10
         self.services = Services(points.segment)
         self.is_plausibility_checked, self.refused_prices = False, 0
@@ -174,6 +179,9 @@ class Aggregator(Role):
             self.feed_in_eur_per_kwh[span] = price.feed_in_eur_per_kwh
             self._expect_like(price)
             self._dirty |= self.session_at >= 0
+        for expected in self.knowledge.take(ConnectionForecast):
+            span = slice(expected.first_period, expected.first_period + len(expected.power_mw))
+            self._brp_expects_mw[span] = expected.power_mw / self.representation
         self._hear_grid(period)
         for told in self.knowledge.take(PriceEffectToAggregator):
             self.saving_eur += float(np.sum(told.saving_eur))
@@ -392,7 +400,7 @@ class Aggregator(Role):
         if pays or buy[0] - sell < 1e-9 or not is_home.any():
             return target
         house = np.maximum(self.local.now_kw(self.points.connection_row[here]), 0.0)
-        house = np.where(house < self.believed.min_kw[self.session_at[here]], 0.0, house)
+        house = to_the_house(house, self.believed.min_kw[self.session_at[here]])
         bound = np.where(is_home, np.maximum(target, -house), target)
         self._dirty[here] |= bound > target
         return np.asarray(bound)
@@ -463,7 +471,9 @@ class Aggregator(Role):
             return here + arriving * np.maximum(self.usual_mw[quarters] - here, 0.0)
         if is_new or self._replay is None:
             self._replay = self._replay_now(now)
-        return (self.plan_kw[:, periods].sum(axis=0) + self._replay.total_kw(periods, now)) / 1000.0
+        own = (self.plan_kw[:, periods].sum(axis=0) + self._replay.total_kw(periods, now)) / 1000.0
+        told = self._brp_expects_mw[periods]
+        return np.where(np.isnan(told) | ~is_new, own, (1.0 - BRP_WEIGHT) * own + BRP_WEIGHT * told)
 
     def _replay_now(self, now: int) -> Replay:
         ahead = slice(now, now + AHEAD)

@@ -29,9 +29,18 @@ def price_optimal_v2x(view: SessionView, signal: Signal) -> np.ndarray:
     plan = _storage_plan(view, signal, sell, most_kw)
     if signal.own_use_kw is None or signal.own_use_eur_per_kwh is None:
         return plan
-    to_house = _storage_plan(view, signal, signal.own_use_eur_per_kwh, np.minimum(most_kw, signal.own_use_kw))
+    house_kw = to_the_house(signal.own_use_kw, view.min_kw[:, None])
+    to_house = _storage_plan(view, signal, signal.own_use_eur_per_kwh, np.minimum(most_kw, house_kw))
     is_better = _earnings_eur(view, signal, to_house) > _earnings_eur(view, signal, plan)
     return np.where(is_better[:, None], to_house, plan)
+
+
+def to_the_house(own_use_kw: np.ndarray, min_kw: np.ndarray) -> np.ndarray:
+    """Delivery that follows the load behind the meter, float array of the same shape.
+
+    A car cannot deliver less than its minimum: it does so where at least half of that is used, else nothing.
+    """
+    return np.where(own_use_kw >= 0.5 * min_kw, np.maximum(own_use_kw, min_kw), 0.0)
 
 
 def _earnings_eur(view: SessionView, signal: Signal, plan_kw: np.ndarray) -> np.ndarray:
