@@ -84,6 +84,18 @@ class RoundResult:
     relief_mw: np.ndarray
 
 
+def shares_of_relief(relief_mw: np.ndarray) -> np.ndarray:
+    """Part of each element in the cost of a period, float[n_elements, n_periods]; columns sum to 1.
+
+    The spread goes by the relief that each got. An order with one share for its whole window may also run in a period
+    without relief; what it costs there is shared alike, so that no payment is lost.
+    """
+    relief = np.maximum(relief_mw, 0.0)
+    total = relief.sum(axis=0)
+    alike = np.full(relief.shape, 1.0 / max(len(relief), 1))
+    return np.where(total > 1e-12, relief / np.maximum(total, 1e-12), alike)
+
+
 class RedispatchDesk:
     """The platform on which congestion is traded (GOPACS): clears, settles and books.
 
@@ -194,18 +206,17 @@ class RedispatchDesk:
     ) -> None:
         """Money to every order's owner from the operators, energy to the positions of both sides."""
         settled = redispatch.settle(clearing)
-        relief = np.maximum(clearing.relief_mw, 0.0)
-        total = np.maximum(relief.sum(axis=0), 1e-12)
+        share = shares_of_relief(clearing.relief_mw)
         for row, k in np.argwhere(clearing.accepted_mw > 0.0).tolist():
             period, party = first + k, int(book.csp[row])
             mwh = float(settled.position_mwh[row, k]) * self.representation
             self.positions.bought_mwh["redispatch"][party, period] += mwh
             account = self.csp_account if party == self.pool_row else self.accounts[party]
             for e, operator in enumerate(owner):
-                eur = float(settled.receipt_eur[row, k] * relief[e, k] / total[k])
+                eur = float(settled.receipt_eur[row, k] * share[e, k])
                 self.cashbook.pay_national(period, operator.account, account, eur * self.representation, "redispatch")
             mw, price = float(clearing.accepted_mw[row, k]), float(clearing.price_eur_per_mwh[row])
-            who, asked = self._name(party), owner[0].party
+            who, asked = self._name(party), owner[int(np.argmax(share[:, k]))].party
             pair = (asked, who) if clearing.is_buy[row] else (who, asked)
             self.trades.add("redispatch", now, period, *pair, mw, price)
 
@@ -214,8 +225,7 @@ class RedispatchDesk:
         return self.csp_account.partition(": ")[2] if row == self.pool_row else self.positions.parties[row]
 
     def _note(self, first: int, clearing: redispatch.RedispatchClearing, branches: np.ndarray) -> None:
-        relief = np.maximum(clearing.relief_mw, 0.0)
-        share = relief / np.maximum(relief.sum(axis=0), 1e-12)
+        relief, share = np.maximum(clearing.relief_mw, 0.0), shares_of_relief(clearing.relief_mw)
         for e, k in np.argwhere(relief > 1e-6).tolist():
             cost = float(clearing.spread_cost_per_period_eur[k] * share[e, k])
             row = (first + k, "redispatch", "market", int(branches[e]), float(relief[e, k]), cost)

@@ -17,6 +17,7 @@ from agents.dispatch import intraday_leads
 from agents.model import Flexpolder
 from agents.monitoring import market_monitor
 from agents.pass_through import REASON, PassThrough
+from agents.redispatch import shares_of_relief
 from agents.reserve_duty import ReserveDuty
 from agents.roles.brp import common_gap_mw
 from agents.settings import SystemSettings
@@ -421,3 +422,28 @@ def test_a_provider_sells_what_the_pool_had_before_not_what_it_hopes() -> None:
     sure = bsp._sure_mw(1, told, 96)
     assert sure[:36].tolist() == [12.0] * 36 and sure[36:].tolist() == [20.0] * 60
     assert bsp._sure_mw(-1, told, 96)[:36].tolist() == [40.0] * 36
+
+
+def test_the_spread_of_redispatch_is_shared_by_relief_and_never_lost() -> None:
+    share = shares_of_relief(np.array([[3.0, 0.0, -1.0], [1.0, 0.0, 2.0]]))
+    np.testing.assert_allclose(share, [[0.75, 0.5, 0.0], [0.25, 0.5, 1.0]])
+    np.testing.assert_allclose(share.sum(axis=0), 1.0)
+
+
+def test_redispatch_money_is_the_spread_and_the_operator_pays_it() -> None:
+    run = play(world(congestion_threshold_share=0.1, redispatch_min_order_mw=0.001, congestion_tool="redispatch"))
+    n, trades = run.settings.representation, run.tables["trades"]
+    here = {k: v[trades["market"] == "redispatch"] for k, v in trades.items()}
+    assert len(here["period"]) > 0
+    operators = [run.model.cast.dso.party, run.model.cast.tso.party]
+    eur = 0.25 * here["volume_mw"] * here["price_eur_per_mwh"]
+    spread = math.fsum(eur[np.isin(here["buyer"], operators)]) - math.fsum(eur[np.isin(here["seller"], operators)])
+    booked = flows(run, "redispatch")
+    paid = -sum(booked.get(who.account, 0.0) for who in (run.model.cast.dso, run.model.cast.tso))
+    assert paid == pytest.approx(spread, abs=1e-6)
+    assert paid == pytest.approx(math.fsum(run.tables["interventions"]["cost_eur"]), abs=1e-6)
+    # the trade is an energy trade: both sides' positions change by it, in every town
+    moved = run.model.positions.bought_mwh["redispatch"]
+    np.testing.assert_allclose(moved.sum(axis=0) / n, 0.0, atol=1e-9)
+    volume = 0.25 * n * math.fsum(here["volume_mw"][np.isin(here["seller"], operators)])
+    assert float(np.maximum(moved, 0.0).sum()) == pytest.approx(volume, rel=1e-6)
