@@ -372,11 +372,35 @@ class PriceEffectToAggregator(Message):
 
 
 @dataclass(frozen=True)
-class DriverInformation(Message):
-    """The EMSP tells drivers about site limits, steering and the effect on the price."""
+class SteeringPlan(Message):
+    """How sessions that have just begun will be charged: limit of the site and power now, from CPO to EMSP."""
+
+    sender, receiver, protocol = "cpo", "emsp", "OCPI"
+    functions = ("CPO-13",)
+    row = "session_row"
+    session_row: np.ndarray
+    site_limit_kw: np.ndarray
+    power_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChargingOutlook(Message):
+    """The EMSP tells drivers what their site can give and how their car is charged at first."""
 
     sender, receiver, protocol = "emsp", "ev_driver", "app"
-    functions = ("EMSP-1", "EMSP-2", "EMSP-6")
+    functions = ("EMSP-1", "EMSP-2")
+    row = "session_row"
+    session_row: np.ndarray
+    site_limit_kw: np.ndarray
+    power_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class DriverInformation(Message):
+    """The EMSP tells drivers what steering did to the price of their session."""
+
+    sender, receiver, protocol = "emsp", "ev_driver", "app"
+    functions = ("EMSP-6",)
     row = "session_row"
     session_row: np.ndarray
     saving_eur: np.ndarray

@@ -7,7 +7,7 @@ and the results change in the way that they must. Runs are shared.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from agents.fleet.tables import SEGMENTS
-from agents.messages import DriverInformation, Message, PowerDrawn, SmartChargingSignal
+from agents.messages import Message, PowerDrawn, SmartChargingSignal
 from agents.model import Flexpolder
 from tests.model_worlds import Meddle, Played, play, world
 
@@ -177,7 +177,6 @@ def test_limits_change_during_sessions():
 
 
 @pytest.mark.function("CP-3")
-@pytest.mark.xfail(strict=True, reason="a point notes that its car draws too much; nothing interrupts it yet")
 def test_a_car_that_draws_more_than_allowed_is_interrupted():
     def greedy(message: Any, period: int) -> Message | None:
         return replace(message, power_kw=3.0 * message.power_kw) if isinstance(message, PowerDrawn) else message
@@ -334,15 +333,22 @@ def test_the_aggregator_plans_on_the_real_rates_that_the_cpo_passes_on():
 
 
 @pytest.mark.function("EMSP-1")
-@pytest.mark.xfail(strict=True, reason="what the EMSP tells its drivers says nothing of the site's limits yet")
 def test_the_emsp_tells_drivers_the_limits_of_the_site():
-    assert any("limit" in f.name or "site" in f.name for f in fields(DriverInformation))
+    told: list[np.ndarray] = []
+    play(world(**ISO), lambda m: told.append(m.cast.drivers.told_site_kw.copy()))
+    known = told[-1][np.isfinite(told[-1])]
+    assert len(known) and (known > 0.0).all()
+    silent: list[np.ndarray] = []
+    play(world(**(ISO | {"cut": (("cpo", "emsp"),)})), lambda m: silent.append(m.cast.drivers.told_site_kw.copy()))
+    assert np.isnan(silent[-1]).all()
 
 
 @pytest.mark.function("EMSP-2")
-@pytest.mark.xfail(strict=True, reason="what the EMSP tells its drivers says nothing of power now and to come yet")
-def test_the_emsp_tells_drivers_how_they_are_and_will_be_charged():
-    assert any(f.name.endswith(("_kw", "_kwh")) for f in fields(DriverInformation))
+def test_the_emsp_tells_drivers_how_they_are_charged():
+    told: list[np.ndarray] = []
+    play(world(**ISO), lambda m: told.append(m.cast.drivers.told_power_kw.copy()))
+    known = told[-1][np.isfinite(told[-1])]
+    assert len(known) and (known == 0.0).any() and (known > 0.0).any()
 
 
 @pytest.mark.function("EMSP-3", "DRV-2")

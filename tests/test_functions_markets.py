@@ -254,7 +254,6 @@ def test_a_pool_below_the_minimum_cannot_bid():
 
 
 @pytest.mark.function("BRP-2")
-@pytest.mark.xfail(strict=True, reason="the aggregator receives the forecast of its connections and does not use it")
 def test_the_aggregator_uses_the_brps_forecast_of_its_connections():
     assert run(**POOL).message("ConnectionForecast")["items"] > 0
     cut, whole = run(**POOL, cut=(("brp", "aggregator"),)), run(**POOL)

@@ -184,7 +184,7 @@ class BRP(Role):
     def publish(self, first: int, price_eur_per_mwh: np.ndarray, periods: np.ndarray) -> None:
         """Tell the supplier the price and the aggregator what its connections are expected to use (BRP-1, BRP-2)."""
         self.send(PriceToSupplier(first, price_eur_per_mwh.copy()))
-        self.send(ConnectionForecast(first, self.pool_mw[periods].copy()))
+        self.send(ConnectionForecast(first, self._pool_seen_mw[self._quarter[periods]]))
 
 
 def common_gap_mw(gap_mw: np.ndarray) -> float:

@@ -25,6 +25,8 @@ from agents.messages import (
 )
 from agents.role import Role
 
+OVERDRAW_SHARE, OVERDRAW_KW = 1.05, 0.05
+"""A car that draws more than this above what it was told is stopped until it leaves (CP-3; hardware rules)."""
 OFFLINE_AFTER_PERIODS = 2
 """Periods without word from the CPO after which a point follows its stored profile."""
 
@@ -64,6 +66,7 @@ class Stations(Role):
         self.meter_factor = np.ones(n)
         """What each point's meter shows of a true kWh."""
         self.is_interrupted = np.zeros(n, dtype=bool)
+        self.told_kw, self._is_new = np.full(n, np.inf), np.ones(n, dtype=bool)
         self._busy = np.zeros(n, dtype=bool)
         self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
@@ -81,6 +84,8 @@ class Stations(Role):
         ratings: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> None:
         """Start transactions with the CPO, with whatever the cars said (CP-6)."""
+        self._is_new[:] = False
+        self._is_new[cp_row], self.is_interrupted[cp_row] = True, False
         self._car_kw[cp_row], self._min_kw[cp_row] = ratings[0], ratings[1]
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
@@ -125,6 +130,8 @@ class Stations(Role):
         share = np.where(is_on, self._absolute_share[row], 1.0)
         limit = np.where(share < 1.0, np.minimum(limit, share * self.points.max_kw), limit)
         limit = self.defence.follow(limit, self.points.max_kw, period)
+        limit = np.where(self.is_interrupted, 0.0, limit)
+        self.told_kw = np.maximum(limit, np.where(self._is_new, np.inf, -np.inf))
         self.send(ChargeLimit(np.arange(len(limit)), limit))
 
     def _room_kw(self, wanted_kw: np.ndarray, period: int) -> np.ndarray:
@@ -154,7 +161,8 @@ class Stations(Role):
         self.measured_kw[:] = 0.0
         for drawn in self.knowledge.take(PowerDrawn):
             self.measured_kw[drawn.cp_row] = drawn.power_kw * self.meter_factor[drawn.cp_row]
-        self.is_interrupted = self.measured_kw > 1.05 * self.points.max_kw + 0.05
+        told = np.clip(np.minimum(self.told_kw, self.points.max_kw), 0.0, None)
+        self.is_interrupted |= (self.measured_kw > OVERDRAW_SHARE * told + OVERDRAW_KW) & self._busy
         in_use = np.flatnonzero(self.measured_kw)
         self.send(MeterValues(in_use, self.measured_kw[in_use]))
         if len(ended):
@@ -171,3 +179,4 @@ class Stations(Role):
     def occupy(self, busy: np.ndarray) -> None:
         """Note which points have a car (the socket's proximity contact)."""
         self._busy = busy
+        self.is_interrupted &= busy

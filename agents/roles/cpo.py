@@ -28,6 +28,7 @@ from agents.messages import (
     SmartChargingSignal,
     StationLimit,
     SteeringNotice,
+    SteeringPlan,
     TransportLimit,
 )
 from agents.role import Role
@@ -75,6 +76,7 @@ class CPO(Role):
         self.checks = MeterChecks(points.max_kw.astype(np.float64))
         self.wants_now: set[int] = set()
         self._limits: dict[int, TransportLimit] = {}
+        self._told_session = np.full(n, -1, dtype=np.int64)
         self.share_parks: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
         """Shares connections with sub-meters among their tenants, where there are any."""
         self.is_plausibility_checked = False
@@ -127,6 +129,7 @@ class CPO(Role):
         asked = np.where(self.charge_now[busy], self.max_kw[busy], np.minimum(self.target_kw[busy], self.max_kw[busy]))
         limit = np.full(len(self.points.rows), np.inf)
         limit[busy] = self._share(busy, asked, period)
+        self._tell_outlook(limit, period)
         fallback = self.points.max_kw.astype(np.float64)
         self.send(StationLimit(np.arange(len(limit)), limit, np.minimum(fallback, self._even_share_kw(fallback))))
 
@@ -218,6 +221,15 @@ class CPO(Role):
             self.charge_now[e.cp_row[same]] = False
         for rates in self.knowledge.take(MeterValues):
             self.send(ChargeRates(rates.cp_row, rates.power_kw, gone))
+
+    def _tell_outlook(self, limit_kw: np.ndarray, period: int) -> None:
+        """Tell the EMSP how sessions that have just begun will be charged (CPO-13)."""
+        begun = np.flatnonzero((self.session_at >= 0) & (self.session_at != self._told_session))
+        if len(begun):
+            group, room = self._rights(period)
+            site_kw = np.minimum(self.site_kw, room[group])[self.points.site[begun]]
+            self.send(SteeringPlan(self.session_at[begun], site_kw, limit_kw[begun]))
+            self._told_session[begun] = self.session_at[begun]
 
     def tell_price_effect(self, session_row: np.ndarray, saving_eur: np.ndarray) -> None:
         """Tell driver, EMSP and aggregator what steering did to the price (CPO-9 to CPO-11, CPO-13)."""

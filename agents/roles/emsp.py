@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from agents.messages import (
+    ChargingOutlook,
     ChargingPreference,
     ChargingPreferenceToCpo,
     DriverInformation,
     DriverWish,
     SteeringNotice,
+    SteeringPlan,
 )
 from agents.role import Role
 
@@ -26,6 +28,8 @@ class EMSP(Role):
             self.send(ChargingPreferenceToCpo(wish.session_row, wish.is_override))
 
     def inform_drivers(self) -> None:
-        """Tell drivers how their session was steered and what it saved (EMSP-1, EMSP-2, EMSP-6)."""
+        """Tell drivers what their site can give, how they are charged, and what it saved (EMSP-1, EMSP-2, EMSP-6)."""
+        for plan in self.knowledge.take(SteeringPlan):
+            self.send(ChargingOutlook(plan.session_row, plan.site_limit_kw, plan.power_kw))
         for notice in self.knowledge.take(SteeringNotice):
             self.send(DriverInformation(notice.session_row, notice.saving_eur))

@@ -13,6 +13,7 @@ from agents.fleet.tables import Fleet
 from agents.information.consent import NEVER
 from agents.links import Links
 from agents.messages import (
+    ChargingOutlook,
     ConsentWithdrawn,
     DriverInformation,
     DriverWish,
@@ -52,6 +53,7 @@ class Drivers(Role):
         """Sessions whose driver asked to charge at once."""
         self.experience = Experience.none(fleet.n_evs)
         self._ended: list[np.ndarray] = []
+        self.told_site_kw, self.told_power_kw = np.full((2, len(fleet.sessions.rows)), np.nan)
         self.told_saving_eur = np.full(len(fleet.sessions.rows), np.nan)
 
     def wish(self, arrived: np.ndarray) -> None:
@@ -92,6 +94,9 @@ class Drivers(Role):
             self.send(ConsentWithdrawn(rows.astype(np.int64)))
 
     def listen(self) -> None:
-        """Take in what app and station say about steering and price."""
+        """Take in what app and station say about limits, steering and price."""
+        for outlook in self.knowledge.take(ChargingOutlook):
+            self.told_site_kw[outlook.session_row] = outlook.site_limit_kw
+            self.told_power_kw[outlook.session_row] = outlook.power_kw
         for told in self.knowledge.take(DriverInformation) + self.knowledge.take(PriceEffectToDriver):
             self.told_saving_eur[told.session_row] = told.saving_eur
