@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class AuctionMonitor:
         return self._pivotal[market] / self._mtus[market] if market in self._pivotal else None
 
 
-def market_monitor(m: Flexpolder) -> Mapping[str, Any]:
+def market_monitor(m: Flexpolder) -> dict[str, Any]:
     """Columns of table ``market_monitor``."""
     t = m.exchange.trades
     trades = {name: np.asarray(getattr(t, name)) for name in t.__dataclass_fields__}
