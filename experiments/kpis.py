@@ -77,6 +77,9 @@ KPIS: dict[str, Kpi] = {
     "interventions_needless": Kpi("", "lower", "interventions without which the element would have held"),
     "congestion_missed": Kpi("", "lower", "quarter-hours and places with congestion all the same"),
     "eur_per_avoided_mwh": Kpi("EUR/MWh", "lower", "cost of all interventions per MWh above the limit avoided"),
+    "transport_fee_eur": Kpi("EUR", "lower", "price of the transport rights of flexible connections"),
+    "withheld_kwh": Kpi("kWh", "lower", "energy that the operator's limits took back from these rights"),
+    "transport_breach_quarters": Kpi("", "lower", "quarter-hours above the limits of these rights"),
     "congestion_announced": Kpi("", "lower", "quarter-hours and places with announced congestion"),
     "congestion_avoided_share": Kpi("share", "higher", "announced congestion that was avoided"),
     # markets
@@ -246,8 +249,9 @@ def _congestion(tables: Tables) -> dict[str, float]:
 
 
 def _foresight(tables: Tables) -> dict[str, float]:
-    """Interventions of all operators against perfect foresight."""
+    """Interventions of all operators against perfect foresight, and what transport rights cost and withheld."""
     is_all = _words(tables, "operators", "tool") == "all"
+    fee, withheld, breaches = _numbers(tables, "agreements", "fee_eur", "withheld_kwh", "breach_quarters")
     names = ("avoided", "needless", "missed", "cost_eur", "avoided_mwh")
     avoided, needless, missed, cost, mwh = (float(np.sum(v[is_all])) for v in _numbers(tables, "operators", *names))
     return {
@@ -255,6 +259,9 @@ def _foresight(tables: Tables) -> dict[str, float]:
         "interventions_needless": needless,
         "congestion_missed": missed,
         "eur_per_avoided_mwh": _ratio(cost, mwh),
+        "transport_fee_eur": float(np.sum(fee)),
+        "withheld_kwh": float(np.sum(withheld)),
+        "transport_breach_quarters": float(np.sum(breaches)),
     }
 
 
