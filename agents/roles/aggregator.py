@@ -350,7 +350,7 @@ class Aggregator(Role):
     def _with_sites(self, signal: Signal, points: np.ndarray, period: int) -> Signal:
         """Room and surplus of every site up to the last that is planned, by the load measured behind its meter."""
         n = int(self.points.site[points].max(initial=-1)) + 1
-        load = self.local.forecast_kw(period, AHEAD, self._connection_of_site[:n])
+        load = self.local.forecast_kw(period, signal.n_ahead, self._connection_of_site[:n])
         room = LIMIT_SHARE * self.site_kw[:n, None] - load
         return replace(signal, limit_kw=np.maximum(room, 0.0), pv_surplus_kw=np.maximum(-load, 0.0))
 
@@ -360,7 +360,7 @@ class Aggregator(Role):
         is_home = self.points.segment[points] == HOME
         if sell is None or not is_home.any() or not np.any(buy - sell > 1e-9):
             return signal
-        load = self.local.forecast_kw(period, AHEAD, self.points.connection_row[points])
+        load = self.local.forecast_kw(period, signal.n_ahead, self.points.connection_row[points])
         load = np.where(is_home[:, None], load, 0.0)
         sunny = np.clip(np.maximum(-load, 0.0) / self.points.max_kw[points][:, None], 0.0, 1.0)
         return replace(
