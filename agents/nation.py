@@ -83,11 +83,15 @@ class Nation:
     def _forecast_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         expected = self.available_mw[:, periods].copy()
         for driver, source in self.driver_forecast.items():
-            share = source.issued_at(now, periods)
-            for row, unit in enumerate(self.units):
-                if unit.driver == driver:
-                    expected[row] = unit.capacity_mw * share
+            rows, capacity_mw = self._driven[driver]
+            expected[rows] = capacity_mw[:, None] * source.issued_at(now, periods)
         return expected
+
+    @cached_property
+    def _driven(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Rows and capacity of the units that follow each driver."""
+        driver, capacity = np.array([u.driver for u in self.units]), np.array([u.capacity_mw for u in self.units])
+        return {name: (np.flatnonzero(driver == name), capacity[driver == name]) for name in self.driver_forecast}
 
 
 def build_nation(settings: Settings, horizon: Horizon, weather: Weather, town: Town) -> Nation:

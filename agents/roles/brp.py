@@ -189,7 +189,8 @@ class BRP(Role):
 
 def common_gap_mw(gap_mw: np.ndarray) -> float:
     """What is missing (+) or too much in every quarter of a product alike; 0 where the quarters differ in sign."""
-    return float(np.maximum(np.min(gap_mw), 0.0) + np.minimum(np.max(gap_mw), 0.0))
+    gaps = gap_mw.tolist()
+    return float(max(min(gaps), 0.0) + min(max(gaps), 0.0))
 
 
 def _on_step(mw: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,6 +58,14 @@ class ErrorGrowth:
         return np.sqrt(np.maximum(self.at(reached) ** 2 - self.at(edges[:-1])[:, None] ** 2, 0.0))
 
 
+@lru_cache(maxsize=512)
+def _weights(growth: ErrorGrowth, leads: bytes, period_h: float) -> np.ndarray:
+    """Shares of some leads in periods (the bytes of their int64 array): everybody asks for the same few again."""
+    weights = growth.known_shares(np.frombuffer(leads, dtype=np.int64) * period_h)
+    weights.setflags(write=False)
+    return weights
+
+
 @dataclass(frozen=True)
 class ForecastSource:
     """The truth and what is not known of it yet.
@@ -98,7 +107,7 @@ class ForecastSource:
             Past and present targets hold what happened.
         """
         target = np.asarray(targets, dtype=np.int64)
-        weights = self.sigma_of_lead.known_shares((target - period) * self.period_h)
+        weights = _weights(self.sigma_of_lead, (target - period).tobytes(), self.period_h)
         forecast = self.actual[target] + np.einsum("kt,kt->t", weights, self.error[:, target])
         return np.clip(forecast, self.low, self.high)
 
