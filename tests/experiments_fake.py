@@ -100,3 +100,15 @@ def simulate_or_die_once(settings: Settings) -> FakeOutcome:
 def simulate_slowly(settings: Settings) -> FakeOutcome:
     time.sleep(0.25)
     return simulate(settings)
+
+
+_has_run = False
+
+
+def simulate_slowly_at_first(settings: Settings) -> FakeOutcome:
+    """Like a model that compiles on its first run."""
+    global _has_run
+    if not _has_run:
+        time.sleep(0.6)  # times 20 further runs: more than in one process
+    _has_run = True
+    return simulate(settings)

@@ -571,6 +571,28 @@ def test_backend_follows_address_workers_and_estimate():
     assert drive.choose(Conduct(workers=2, address="auto"), 1.0).name == "ray"
 
 
+def test_a_first_run_that_compiles_does_not_decide_the_backend(tmp_path):
+    slow_first = conduct(None, 2, "tests.experiments_fake:simulate_slowly_at_first")
+    result = drive.start(plan(replications=3), tmp_path / "s", slow_first)
+    assert (result.backend, result.n_new) == ("in_process", 21)
+
+
+def test_ray_that_does_not_start_is_one_message(tmp_path, monkeypatch):
+    import types
+
+    def refuse(**options):
+        raise Exception("The current node timed out\nduring startup")
+
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=refuse))
+    with pytest.raises(
+        FolderError, match="Ray did not start on this machine: The current node timed out; nothing is lost"
+    ):
+        drive.start(plan(), tmp_path / "s", conduct("ray"))
+    monkeypatch.delitem(sys.modules, "ray")
+    monkeypatch.setattr("experiments.provenance.source_digest", lambda: "same")
+    assert drive.resume(tmp_path / "s", conduct()).n_new == 14
+
+
 def test_suspects_are_split_and_given_up_after_two_deaths_alone():
     jobs = tuple(plan().job(i) for i in range(2))
     suspects = Suspects()

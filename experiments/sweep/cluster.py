@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.provenance import ROOT
+from experiments.store.folder import FolderError
 from experiments.sweep.backends import Batch, Suspects
 from experiments.sweep.worker import THREAD_VARIABLES, Context, Report, run_batch
 
@@ -65,7 +66,13 @@ class RayTasks:
             environment["env_vars"]["PYTHONPATH"] = _python_path()
         else:
             environment |= {"working_dir": str(ROOT), "excludes": _EXCLUDED}
-        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR", runtime_env=environment, **quiet)
+        try:
+            ray.init(address=self.address, log_to_driver=False, logging_level="ERROR", runtime_env=environment, **quiet)
+        except Exception as error:  # Ray raises many kinds, among them bare Exception
+            where = "on this machine" if self.address is None else f"at {self.address}"
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            hint = "nothing is lost; resume with --backend process_pool, or see docs/sweeps.md on tokens"
+            raise FolderError(f"Ray did not start {where}: {first}; {hint}") from error
         return ray
 
     def _reports(self, ray: Any, context: Context, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Report | None]]:

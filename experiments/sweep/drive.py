@@ -22,6 +22,8 @@ from experiments.sweep.worker import Context, Report, commit, row_of
 BATCH_S = 2.0
 """Aimed wall time of a batch: long enough to make overhead small, short enough to lose little in a crash."""
 MAX_BATCH = 100
+PILOTS = 2
+"""Runs made in the driver before a backend is chosen."""
 POOL_FROM_S = 5.0
 """Estimated rest, on one worker, from which a pool of processes pays."""
 RAY_FROM_S = 1800.0
@@ -164,17 +166,21 @@ class _Crew:
     def __init__(self, context: Context, conduct: Conduct, result: SweepResult) -> None:
         self.context, self.conduct, self.result = context, conduct, result
         self.backend: Backend | None = None
+        self.last_s: float | None = None
 
     def run(self, plan: SweepPlan, wanted: list[int]) -> None:
-        """Run some jobs; the very first is the pilot that sets backend and size of batches."""
+        """Run some jobs; the first two are the pilots that set backend and size of batches.
+
+        Only the second is measured: the first also imports and compiles, which can take a hundred times longer.
+        """
         if not wanted:
             return
         conduct, result = self.conduct, self.result
         total = result.n_new + len(wanted)
         if self.backend is None and conduct.backend is None and conduct.address is None:
-            self._take(InProcess(), batches_of(plan, wanted[:1], 1), total)
-            wanted = wanted[1:]
-        each_s = result.run_s / result.n_new if result.n_new else None
+            self._take(InProcess(), batches_of(plan, wanted[:PILOTS], 1), total)
+            wanted = wanted[PILOTS:]
+        each_s = self.last_s
         if self.backend is None:
             self.backend = choose(conduct, (each_s or BATCH_S) * len(wanted))
             result.backend = self.backend.name
@@ -192,6 +198,7 @@ class _Crew:
             result.n_new += report.n_done
             result.n_failed += report.n_failed
             result.run_s += report.wall_s
+            self.last_s = report.wall_s / report.n_done if report.n_done else self.last_s
             if self.conduct.tick is not None:
                 self.conduct.tick(result.n_new, total)
 
