@@ -425,6 +425,9 @@ class Aggregator(Role):
         high = self.believed.max_kw[self.session_at[here]]
         room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
         is_free = self.takes_part[here]
+        if wanted_kw > 0.0:
+            # a car whose plan is done is full or in its last kilowatt-hours: there is nothing sure to take from it
+            is_free &= self._plan_end[here] > period
         if wanted_kw < 0.0:
             is_free &= ~self.limits.is_limited(period)[here]
         room = np.where(is_free, room, 0.0)
