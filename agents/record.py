@@ -61,13 +61,7 @@ class Record:
         """Keep a power flow; where there is none, energy is booked with usual losses and the event is noted."""
         if state.has_converged:
             self.loading_share[t] = state.loading_share
-            is_live = state.voltage_pu.max(axis=1) > NO_SUPPLY_PU
-            self.voltage_min_pu[t] = np.where(is_live, state.voltage_pu.min(axis=1), np.nan)
-            self.voltage_max_pu[t] = np.where(is_live, state.voltage_pu.max(axis=1), np.nan)
-            self.vuf_share[t] = np.where(is_live, state.vuf_share, np.nan)
-            self.deviation_share[t] = np.where(is_live, state.phase_deviation_share, np.nan)
-            is_outside = (state.voltage_pu < VOLTAGE.low) | (state.voltage_pu > VOLTAGE.high)
-            self.voltage_outside[t // STEPS_PER_WEEK] += is_outside & is_live[:, None]
+            self._note_voltage(t, state)
             self.source_kwh[t], self.losses_kwh[t] = 0.25 * state.source_kw, 0.25 * state.losses_kw
             self.served_kwh[t] = 0.25 * state.served_kw
             if abs(state.served_kw) > 1.0:
@@ -78,6 +72,21 @@ class Record:
         self.source_kwh[t] = self.served_kwh[t] + self.losses_kwh[t]
         self.note_event(t, "power_flow", f"did not converge near {', '.join(state.failure.nodes)}"
                         if state.failure else "did not converge")  # fmt: skip
+
+    def _note_voltage(self, t: int, state: FlowState) -> None:
+        """Keep lowest and highest phase and both readings of unbalance; nothing where there is no supply."""
+        one, two, three = state.voltage_pu.T
+        low, high = np.minimum(np.minimum(one, two), three), np.maximum(np.maximum(one, two), three)
+        mean = (one + two + three) / 3.0
+        self.voltage_min_pu[t], self.voltage_max_pu[t], self.vuf_share[t] = low, high, state.vuf_share
+        self.deviation_share[t] = np.maximum(high - mean, mean - low) / np.maximum(mean, NO_SUPPLY_PU)
+        dark = np.flatnonzero(high <= NO_SUPPLY_PU)
+        if len(dark):
+            for column in (self.voltage_min_pu, self.voltage_max_pu, self.vuf_share, self.deviation_share):
+                column[t, dark] = np.nan
+        if float(low.min()) < VOLTAGE.low or float(high.max()) > VOLTAGE.high:
+            is_outside = (state.voltage_pu < VOLTAGE.low) | (state.voltage_pu > VOLTAGE.high)
+            self.voltage_outside[t // STEPS_PER_WEEK] += is_outside & (high > NO_SUPPLY_PU)[:, None]
 
     def note_event(self, t: int, kind: str, text: str) -> None:
         """Note something out of the ordinary."""
