@@ -57,6 +57,7 @@ def test_verdicts() -> None:
     assert verdict_of([no, open_, told]) == NOT_SUPPORTED
     assert verdict_of([yes, open_]) == verdict_of([yes, no]) == CONDITIONAL
     assert verdict_of([told]) == verdict_of([]) == NOT_SUPPORTED
+    assert verdict_of([yes, check(float("nan"), float("nan"), above=1)]) == "no verdict"
 
 
 def test_values_without_chance_need_no_interval() -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from experiments.analysis.intervals import Interval, mean_interval
 
 SUPPORTED, NOT_SUPPORTED, CONDITIONAL = "supported", "not supported", "conditional"
+NO_VERDICT = "no verdict"
+"""Of a claim whose runs failed, so that nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,12 @@ def certain(what: str, value: float, unit: str = "", **limit: float) -> Check:
 
 
 def verdict_of(checks: Sequence[Check]) -> str:
-    """Supported if every judged check holds, not supported if none does, conditional between."""
+    """Supported if every judged check holds, not supported if none does, conditional between.
+
+    Without a value of a judged check there is no verdict.
+    """
+    if any(c.is_judged and not isfinite(c.found.mean) for c in checks):
+        return NO_VERDICT
     judged = [c.holds for c in checks if c.is_judged]
     if judged and all(h is True for h in judged):
         return SUPPORTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from experiments.store.folder import FolderError
 from experiments.sweep import drive
 from experiments.sweep.plan import plan_of
 
+_log = logging.getLogger(__name__)
 Tick = Callable[[int, int], None]
 
 
@@ -157,6 +159,8 @@ def _whole_runs(claims: Sequence[Claim], size: Scale, how: drive.Conduct) -> Cal
         seen, failed = results.observations, results.failed
     if seen.is_empty():
         raise FolderError(f"no run of the claims has a result: {failed['error'][0]}")
+    if failed.height:
+        _log.warning("%d runs of the claims failed, first: %s", failed.height, failed["error"][0])
     rows = {name: row for row, name in enumerate(plan.policy_names)}
 
     def of(claim: Claim) -> Differences:
