@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,12 +42,12 @@ def played(settings: Settings = WORLD) -> Played:
     return _PLAYED[key]
 
 
-def _with(**parts: object) -> Settings:
+def _with(**parts: Any) -> Settings:
     return replace(WORLD, **parts)
 
 
 def ev_kw(run: Played) -> np.ndarray:
-    return sum(v for k, v in run.load().items() if k not in ("household", "pv", "site"))
+    return np.sum([v for k, v in run.load().items() if k not in ("household", "pv", "site")], axis=0)
 
 
 def items_off(*names: str, receiver: str = "aggregator") -> Settings:
@@ -104,7 +105,7 @@ def test_a_calm_day_refuses_and_loses_nothing():
 def targets_with_marked_soc(mark_kwh: float, cut: tuple[tuple[str, str], ...], monkeypatch) -> list[float]:
     """What the aggregator asks of all points after ten hours when every car says the same state of charge."""
 
-    def say(self: Evs, message: Message) -> None:
+    def say(self: Evs, message: Any) -> None:
         if hasattr(message, "soc_kwh"):
             message = replace(message, soc_kwh=np.full(len(message.soc_kwh), mark_kwh))
         Role.send(self, message)
@@ -181,13 +182,14 @@ def test_missing_and_noisy_items_are_measured():
     d = Degradation("charging_profile", "cpo", missing_share=0.4, noise_share=0.2)
     quality = DataQuality((d,), 20_000, np.random.default_rng(1))
     true = MeterValues(np.arange(20_000), np.full(20_000, 5.0))
-    told = quality.screen(true, 0)
+    told: Any = quality.screen(true, 0)
     assert len(told.cp_row) == pytest.approx(12_000, rel=0.02)
     assert np.std(told.power_kw) == pytest.approx(1.0, rel=0.03)
     measured = quality.accuracy[MeterValues]
     # the mean of |N(0, 0.2)| is 0.2 * sqrt(2 / pi)
     assert measured.error / measured.told == pytest.approx(0.2 * np.sqrt(2.0 / np.pi), rel=0.03)
-    assert len(quality.screen(true, 1).cp_row) == len(told.cp_row), "the same stations are silent again"
+    again: Any = quality.screen(true, 1)
+    assert len(again.cp_row) == len(told.cp_row), "the same stations are silent again"
 
 
 def test_missing_readings_show_in_the_results_of_a_run():
@@ -310,7 +312,7 @@ NIGHT, EARLY = 1.5, 5.5
 """Cars charge after midnight; who repeats old orders needs some hours of them first."""
 
 
-def attacked(kind: str, **security: object) -> Played:
+def attacked(kind: str, **security: Any) -> Played:
     return played(
         _with(
             security=SecuritySettings(

@@ -20,6 +20,7 @@ from agents.messages import (
     MESSAGES,
     Activation,
     ContractPrice,
+    Message,
     MeterValues,
     SessionEnded,
     SmartChargingSignal,
@@ -46,7 +47,7 @@ class Post:
         for role in self.roles.values():
             self.links.connect(role)
 
-    def got(self, kind: type) -> list[Any]:
+    def got(self, kind: type[Message]) -> list[Any]:
         return self.roles[kind.receiver].knowledge.take(kind)
 
 

@@ -1,5 +1,7 @@
 """Power-quality verdicts of a run against EN 50160 computed once more from its voltages."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_the_verdicts_are_those_of_the_whole_batch(run):
     town, record = run.model.town, run.model.record
     batch = town.flow.solve_many(town.base_kw.T.astype(float), ev_kw=record.ev_kw.T.astype(float), with_angles=True)
     report = judge_flow(batch)
-    met = {
+    met: dict[str, Any] = {
         "voltage": report.voltage.is_met.all(axis=-1),
         "unbalance": report.unbalance.is_met,
         "phase_difference": report.phase_difference.is_met,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import claims, hil, information, listings, pages, reports, runs, sweeps
+from experiments.cli import claims, hil, information, listings, pages, reports, runs, statements, sweeps
 
 app = typer.Typer(
     name="flexpolder",
@@ -42,6 +42,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.validate,
     reports.report,
     reports.compare,
+    statements.statement,
     listings.scenarios,
     listings.levers,
     listings.strategies,
