@@ -26,7 +26,7 @@ ROLES: dict[str, tuple[str, str]] = {
 """Every role by its name in messages: the module that holds it and its class."""
 
 
-def role(name: str) -> Any:
+def role_class(name: str) -> Any:
     """Class of a role, imported on first use.
 
     Raises

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 
 import pytest
 
-from agents import ROLES, role
+from agents import ROLES, role_class
 from agents.messages import MESSAGES
 from agents.role import Role
 from agents.roles.functions import FUNCTIONS
@@ -21,7 +21,7 @@ def test_every_market_has_a_documented_rule(name):
 
 @pytest.mark.parametrize("name", sorted(ROLES))
 def test_every_role_is_an_agent_with_its_own_name(name):
-    found = role(name)
+    found = role_class(name)
     assert issubclass(found, Role) and found.role == name and found.__doc__
 
 
@@ -39,4 +39,4 @@ def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(KeyError, match="day_ahead"):
         market("night_ahead")
     with pytest.raises(KeyError, match="aggregator"):
-        role("oracle")
+        role_class("oracle")

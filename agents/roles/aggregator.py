@@ -65,6 +65,8 @@ INCREASE_SHARE = 0.05
 """Part of the rated power that could be drawn on top at any time: few cars are there that could take more."""
 REPLAY_FROM = 90
 """Period from which a day of own sessions is known to forecast from."""
+NEAR_PERIODS = 16
+"""Periods for which own plans say more than what is usual."""
 BRP_WEIGHT = 0.2
 """Weight of what the BRP's meters say of the connections in a day's forecast: it sees every car, but no plan."""
 SHIFT_EUR_PER_MWH = 60.0
@@ -476,7 +478,8 @@ class Aggregator(Role):
             self._replay = self._replay_now(now)
         own = (self.plan_kw[:, periods].sum(axis=0) + self._replay.total_kw(periods, now)) / 1000.0
         told = self._brp_expects_mw[periods]
-        return np.where(np.isnan(told) | ~is_new, own, (1.0 - BRP_WEIGHT) * own + BRP_WEIGHT * told)
+        is_near = periods < now + NEAR_PERIODS
+        return np.where(np.isnan(told) | is_near, own, (1.0 - BRP_WEIGHT) * own + BRP_WEIGHT * told)
 
     def _replay_now(self, now: int) -> Replay:
         ahead = slice(now, now + AHEAD)

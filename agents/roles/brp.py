@@ -62,7 +62,7 @@ class BRP(Role):
         self._is_peak = exchange.horizon.is_peak
         self.pool_mw, self._pool_flexible_mw, self._pool_limit = np.zeros(n), np.zeros(n), np.zeros(n)
         self._pool_known = np.zeros(n, dtype=bool)
-        self._pool_seen_mw = np.zeros(96)
+        self._pool_seen_mw = np.full(96, np.nan)
         self._own_error_mw = np.zeros(96)
         self._expected_at_gate_mw = np.full(n, np.nan)
         self.pool_at_gate_mw = np.full(n, np.nan)
@@ -89,7 +89,8 @@ class BRP(Role):
     def note_pool_metered(self, period: int, pool_mw: float) -> None:
         """Remember what the pool's meters showed: all there is to go by when the aggregator says nothing."""
         quarter = self._quarter[period]
-        self._pool_seen_mw[quarter] += 0.5 * (pool_mw - self._pool_seen_mw[quarter])
+        before = self._pool_seen_mw[quarter]
+        self._pool_seen_mw[quarter] = pool_mw if np.isnan(before) else 0.5 * (before + pool_mw)
 
     def note_allocated(self, period: int, allocated_mw: float) -> None:
         """Learn from what was allocated to the portfolio how wrong its forecast usually is at this time of day.
@@ -110,7 +111,7 @@ class BRP(Role):
 
     def _pool_expected_mw(self, periods: np.ndarray) -> np.ndarray:
         """The pool's own plan where it told one, else what its meters showed at that time of day."""
-        usual = self._pool_seen_mw[self._quarter[periods]]
+        usual = np.nan_to_num(self._pool_seen_mw[self._quarter[periods]])
         return np.where(self._pool_known[periods], self.pool_mw[periods], usual)
 
     # --- trade -------------------------------------------------------------------------------------------------------
@@ -184,7 +185,8 @@ class BRP(Role):
     def publish(self, first: int, price_eur_per_mwh: np.ndarray, periods: np.ndarray) -> None:
         """Tell the supplier the price and the aggregator what its connections are expected to use (BRP-1, BRP-2)."""
         self.send(PriceToSupplier(first, price_eur_per_mwh.copy()))
-        self.send(ConnectionForecast(first, self._pool_seen_mw[self._quarter[periods]]))
+        seen = self._pool_seen_mw[self._quarter[periods]]
+        self.send(ConnectionForecast(first, np.where(np.isnan(seen), self.pool_mw[periods], seen)))
 
 
 def common_gap_mw(gap_mw: np.ndarray) -> float:
