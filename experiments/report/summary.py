@@ -132,10 +132,10 @@ def _others(run: RunView) -> str:
     parts = []
     flexibility = ledger.filter(pl.col("reason").str.contains("(?i)redispatch|capacity|absolute|afrr|fcr|reserve"))
     if flexibility.height:
-        parts.append(f"grid operators moved {euro(float(flexibility['amount_eur'].abs().sum()))} for flexibility")
+        parts.append(f"{euro(float(flexibility['amount_eur'].abs().sum()))} moved for reserves and redispatch")
     if imbalance.len():
         parts.append(f"balance responsible parties settled {euro(float(imbalance.abs().sum()))} of imbalance")
-    return f"On the other side {listing(parts)}." if parts else ""
+    return f"Over all parties, those of the national markets included, {listing(parts)}." if parts else ""
 
 
 def _service(f: Facts) -> str:
