@@ -10,7 +10,7 @@ import pytest
 
 from agents.model import simulate
 from experiments.hil.programs import station_programs
-from experiments.scenario import read_scenario
+from experiments.scenario import InputError, read_scenario
 
 TINY = (
     "fleet.home.evs=6",
@@ -54,6 +54,19 @@ def test_what_a_station_meters_flows_into_load_wires_and_money(tmp_path):
     assert (home >= seen["power_kw"] - 1e-6).all()
     guests = np.asarray(tables["ledger"]["reason"]) == "charging_at_station"
     assert guests.any() and np.abs(np.asarray(tables["energy"]["residual_kwh"])).max() < 1e-6
+
+
+def test_a_point_that_does_not_exist_is_refused_at_the_door(tmp_path):
+    scenario = tmp_path / "wrong.toml"
+    scenario.write_text(
+        '[scenario]\nname = "wrong"\nbase = "small"\n'
+        '[[hardware]]\ncharging_point = "home/9999"\nstation_id = "A"\n'
+        '[[hardware]]\ncharging_point = "moon"\nstation_id = "B"\n'
+    )
+    with pytest.raises(InputError) as caught:
+        read_scenario(str(scenario))
+    assert "hardware.1.charging_point: 'home/9999' does not exist; there are home/0 to home/109" in str(caught.value)
+    assert "hardware.2.charging_point: 'moon' does not exist" in str(caught.value)
 
 
 def test_a_point_that_does_not_exist_is_named():
