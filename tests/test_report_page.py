@@ -305,6 +305,14 @@ def test_written_beside_the_tables(tables: dict[str, pl.DataFrame], tmp_path: Pa
     assert path.read_text(encoding="utf-8") == run_report(tables, {"ev_peak_kw": None}, example_manifest())
 
 
+def test_sums_of_money_do_not_depend_on_threads_or_chunks(tables: dict[str, pl.DataFrame]) -> None:
+    ledger = tables["ledger"]
+    chunked = pl.concat([ledger[k : k + 7] for k in range(0, ledger.height, 7)], rechunk=False)
+    both = [RunView({**tables, "ledger": frame}, {}, example_manifest()) for frame in (ledger, chunked)]
+    found = {money.money_residual_eur(view) for view in both for _ in range(30)}
+    assert len(found) == 1
+
+
 def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no manifest"):
         write_run_report(tmp_path)

@@ -40,11 +40,14 @@ def money_residual_eur(run: RunView) -> float:
 
 
 def _net_by_account(run: RunView) -> pl.DataFrame:
+    """Receipts and payments of every account, added in the ledger's own order: a parallel sum rounds anew each time."""
     ledger = run.table("ledger")
-    paid = ledger.group_by(pl.col("payer").alias("account")).agg(pl.col("amount_eur").sum().alias("paid"))
-    got = ledger.group_by(pl.col("payee").alias("account")).agg(pl.col("amount_eur").sum().alias("got"))
-    both = paid.join(got, on="account", how="full", coalesce=True).fill_null(0.0)
-    return both.with_columns((pl.col("got") - pl.col("paid")).alias("net")).sort("account")
+    parties = pl.concat([ledger["payer"].cast(pl.String), ledger["payee"].cast(pl.String)])
+    names = parties.unique().sort()
+    place, amount = parties.rank("dense").to_numpy() - 1, ledger["amount_eur"].to_numpy()
+    paid = np.bincount(place[: len(amount)], weights=amount, minlength=len(names))
+    got = np.bincount(place[len(amount) :], weights=amount, minlength=len(names))
+    return pl.DataFrame({"account": names, "paid": paid, "got": got, "net": got - paid})
 
 
 def _flow_table(flows: pl.DataFrame) -> str:
