@@ -252,7 +252,7 @@ class Dispatch:
         base = self.town.base_kw[:, t].astype(np.float64)
         ev = self.record.ev_kw[:, t].astype(np.float64)
         wires = self.model.events.flow
-        state = wires.solve(base, ev_kw=ev)
+        state = wires.solve(base, ev_kw=ev, connection_kvar=self.town.kvar_at(t))
         self.record.note_flow(t, state, float(np.sum(base) + np.sum(ev)))
         node_kw = np.where(wires.arrays.is_energised, wires.node_kw(base + ev), np.nan)
         loading = self.record.loading_share[t]

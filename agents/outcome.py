@@ -183,7 +183,8 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
     a, r, table = m.town.grid.arrays, m.record, m.town.grid.connections
     n, nb, nn = m.horizon.n_periods, a.n_branches, a.n_nodes
     supplied_kw = m.events.as_supplied_kw().T.astype(np.float64)
-    free = m.town.flow.solve_many(supplied_kw, ev_kw=m.town.reference_ev_kw.T)
+    kvar = None if m.town.base_kvar is None else m.town.base_kvar.T
+    free = m.town.flow.solve_many(supplied_kw, ev_kw=m.town.reference_ev_kw.T, connection_kvar=kvar)
     m.record.reference_loading_share = free.loading_share
     period = np.arange(n, dtype=np.int32)
     kinds = np.array(["line", "transformer", "link"])[a.kind]

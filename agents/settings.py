@@ -85,6 +85,8 @@ class GridSettings:
     """Peak power of the panels of an office or firm against its connection."""
     file: str | None = None
     """Grid file, or ``simbench:`` and a code; None = a generated town."""
+    loads: str = "own"
+    """``own``: connections of a grid that brings a year of profiles follow it; ``drawn``: as in a generated town."""
     is_protected: bool = False
     """Branches trip when they are overloaded for too long."""
     repair_h: float = 2.0

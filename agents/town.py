@@ -22,12 +22,14 @@ from agents.fleet.tables import ChargingPoints, Fleet
 from agents.settings import Settings
 from agents.streams import generator
 from agents.world.homes import home_load_kw, home_pv_kw
+from agents.world.imported import use_profiles
 from agents.world.load import site_load_kw
 from agents.world.weather import Weather
 from grid.generator import dutch_town
 from grid.parameters import GridParameters
 from grid.power_flow import PowerFlow
-from grid.sources import load_grid
+from grid.profiles import ProfileYear
+from grid.sources import load_source
 from grid.topology import Grid
 from markets.calendar import Horizon
 
@@ -71,6 +73,8 @@ class Town:
     roof_kw: np.ndarray
     site_kw: np.ndarray
     reference: FleetOutcome
+    base_kvar: np.ndarray | None = None
+    """Reactive power per connection without charging, shape (n_connections, n_periods); None: power factor 1."""
     refused_sessions: tuple[tuple[int, str], ...] = ()
     """Rows of a file of recorded sessions that could not be used, with the reason."""
 
@@ -83,6 +87,10 @@ class Town:
     def n_connections(self) -> int:
         """Number of connections."""
         return len(self.grid.connections.ean)
+
+    def kvar_at(self, period: int) -> np.ndarray | None:
+        """Reactive power of the connections in a period."""
+        return None if self.base_kvar is None else self.base_kvar[:, period].astype(np.float64)
 
     def at_connections(self, point_kw: np.ndarray) -> np.ndarray:
         """Sum charging power per connection."""
@@ -110,7 +118,7 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     """
     recorded = recorded_sessions_of(settings)
     points = _points(settings)
-    grid = town_grid(settings)
+    grid, profiles = _grid_and_profiles(settings)
     stands = _charging_points(grid, points, settings)
     spec = _fleet_spec(settings)
     if recorded is None:
@@ -118,10 +126,11 @@ def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:
     else:
         fleet = place(recorded.fleet, stands, spec, settings.seed)
     home, roof, site = _base_loads(settings, grid, horizon, weather)
+    kvar = None if profiles is None else use_profiles(profiles, grid.connections, horizon, home, roof, site)
     reference = uncontrolled(fleet, grid.connections.capacity_kw)
     refused = () if recorded is None else tuple(recorded.rejections.select("row", "reason").iter_rows())
     flow = PowerFlow(grid, settings.grid.fidelity)  # type: ignore[arg-type]
-    return Town(grid, flow, fleet, home, roof, site, reference, refused)
+    return Town(grid, flow, fleet, home, roof, site, reference, kvar, refused)
 
 
 def _with_bidirectional_bases(fleet: Fleet) -> Fleet:
@@ -159,10 +168,14 @@ def _points(settings: Settings) -> dict[str, int]:
 
 def town_grid(settings: Settings) -> Grid:
     """The generated town, or the user's own grid with the homes and sites that its charging points still need."""
+    return _grid_and_profiles(settings)[0]
+
+
+def _grid_and_profiles(settings: Settings) -> tuple[Grid, ProfileYear | None]:
     points = _points(settings)
     wanted, rng = _grid_parameters(settings, points), generator(settings.seed, "grid")
     if settings.grid.file is None:
-        return dutch_town(wanted, rng)
+        return dutch_town(wanted, rng), None
     least = {
         "home": points.get("home", 0),
         "public_ac": int(np.ceil(points.get("public_ac", 0) / 2)),
@@ -171,7 +184,8 @@ def town_grid(settings: Settings) -> Grid:
         "depot": wanted.depots,
         "dc_site": wanted.dc_sites,
     }
-    return load_grid(settings.grid.file, least, rng)
+    found = load_source(settings.grid.file, least, rng)
+    return found.grid, found.profiles if settings.grid.loads == "own" else None
 
 
 def _grid_parameters(settings: Settings, points: dict[str, int]) -> GridParameters:

@@ -168,7 +168,7 @@ def _branch_faults(graph: nx.MultiGraph, u: Any, v: Any, key: str, data: dict[st
     if any(not is_number(data.get(item.name)) for item in PARAMETERS[kind] if item.dtype is not str):
         return faults
     rated = [graph.nodes[n].get("u_rated") for n in (data.get("a"), data.get("b")) if n in graph]
-    if len(rated) < 2 or not all(map(is_number, rated)):
+    if len(rated) < 2 or not all(is_number(u) and u > 0 for u in rated):
         return faults
     check = {"line": _line_faults, "transformer": _transformer_faults, "link": _link_faults}[kind]
     return faults + [f"branch {key}: {text}" for text in check(data, rated)]

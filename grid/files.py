@@ -10,7 +10,7 @@ from typing import Any
 
 import networkx as nx
 
-from grid.importers import from_pandapower, import_extra
+from grid.importers import ImportedYear, import_extra, pandapower_grid
 from grid.topology import Grid
 
 FORMAT = "flexpolder-grid"
@@ -55,19 +55,24 @@ def read_grid(path: Path) -> Grid:
     ValueError
         Names the file and every fault in it.
     """
+    return read_source(path).grid
+
+
+def read_source(path: Path) -> ImportedYear:
+    """Read a grid file with its profiles: those of a pandapower JSON that came from SimBench. Errors as above."""
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a JSON file ({error}); a grid file is JSON") from error
     try:
-        return _grid_of(document, path)
+        if isinstance(document, dict) and document.get("_class") == "pandapowerNet":
+            return pandapower_grid(import_extra("pandapower").from_json(str(path)), path.stem)
+        return ImportedYear(_grid_of(document, path), None)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def _grid_of(document: Any, path: Path) -> Grid:
-    if isinstance(document, dict) and document.get("_class") == "pandapowerNet":
-        return from_pandapower(import_extra("pandapower").from_json(str(path)), path.stem).grid
     if isinstance(document, dict) and document.get("format") == FORMAT:
         if document.get("version") != VERSION:
             raise ValueError(f"version {document.get('version')!r} of the format; {VERSION} is readable")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
 from grid.ean import ean_code
+from grid.profiles import ProfileYear
 from grid.topology import Grid, add_source
 
 UNSUPPORTED = ("trafo3w", "gen", "shunt", "impedance", "ward", "xward", "dcline", "motor", "asymmetric_sgen")
@@ -39,35 +41,11 @@ class ImportedGrid:
 
 
 @dataclass(frozen=True)
-class SimBenchYear:
-    """A SimBench grid with its year of quarter-hours (2016: 35,136 of them; CET, no daylight saving).
-
-    Parameters
-    ----------
-    grid : Grid
-        One connection per load, generator and storage.
-    shape : ndarray, (n_steps, n_shapes)
-        The distinct profiles; the last column is 1 (constant).
-    p_shape, q_shape : ndarray of int, (n_connections,)
-        Column of each connection.
-    p_kw, q_kvar : ndarray, (n_connections,)
-        What a shape of 1 means.
-    """
+class ImportedYear:
+    """An imported grid with its year of quarter-hours; None where the source has only one operating point."""
 
     grid: Grid
-    shape: np.ndarray
-    p_shape: np.ndarray
-    q_shape: np.ndarray
-    p_kw: np.ndarray
-    q_kvar: np.ndarray
-
-    def connection_kw(self, first: int = 0, stop: int | None = None) -> np.ndarray:
-        """Return consumption in steps ``first`` to ``stop``, (n_steps, n_connections)."""
-        return self.shape[first:stop, self.p_shape] * self.p_kw
-
-    def connection_kvar(self, first: int = 0, stop: int | None = None) -> np.ndarray:
-        """Return reactive power in steps ``first`` to ``stop``, (n_steps, n_connections)."""
-        return self.shape[first:stop, self.q_shape] * self.q_kvar
+    profiles: ProfileYear | None
 
 
 def import_extra(name: str) -> Any:
@@ -101,8 +79,9 @@ def _unknown_code(simbench: Any, code: str) -> str | None:
     return f"SimBench code {code!r} does not exist; there are {len(codes)}, such as {', '.join(codes[:3])}"
 
 
-def simbench_grid(code: str) -> SimBenchYear:
-    """Load a SimBench grid by its code, such as ``1-LV-semiurb4--0-sw``.
+@lru_cache(maxsize=2)
+def simbench_grid(code: str) -> ImportedYear:
+    """Load a SimBench grid by its code, such as ``1-LV-semiurb4--0-sw``; the last ones are kept.
 
     Parameters
     ----------
@@ -120,9 +99,20 @@ def simbench_grid(code: str) -> SimBenchYear:
     fault = _unknown_code(simbench, code)
     if fault is not None:
         raise ValueError(fault)
-    net = simbench.get_simbench_net(code)
-    imported = from_pandapower(net, code)
-    return _with_profiles(net, imported)
+    return pandapower_grid(simbench.get_simbench_net(code), code)
+
+
+def pandapower_grid(net: Any, name: str) -> ImportedYear:
+    """Convert a pandapower net with the SimBench profiles in it, if it has any.
+
+    Raises
+    ------
+    ValueError
+        As :func:`from_pandapower`; also if the profiles are not a year of quarter-hours.
+    """
+    imported = from_pandapower(net, name)
+    has_profiles = "profiles" in net and any(len(frame) for frame in net["profiles"].values())
+    return ImportedYear(imported.grid, _profiles(net, imported) if has_profiles else None)
 
 
 def from_pandapower(net: Any, name: str = "pandapower net") -> ImportedGrid:
@@ -259,12 +249,19 @@ def _connections(net: Any, node_of: dict) -> tuple[list[dict[str, Any]], list[fl
                 p, q = scale * float(row[f"p{end}_mw"]), scale * float(row[f"q{end}_mvar"])
                 rated = float(row["sn_mva"]) * 1e3 if _is_given(row.get("sn_mva")) else 0.0
                 capacity = max(rated, float(np.hypot(p, q)), SMALLEST_CAPACITY_KW)
-                name = f"{table}-{index}{end}"
+                name = f"{_device(row) or table}-{index}{end}"
                 records.append({"ean": ean_code(len(records) + 1), "node": node_of[row["bus"]], "phase": phase,
                                 "capacity_kw": capacity, "kind": _kind(row), "meter_id": name})  # fmt: skip
                 p_kw.append(p)
                 q_kvar.append(q)
     return records, p_kw, q_kvar
+
+
+def _device(row: dict[str, Any]) -> str:
+    """Name the device whose SimBench profile a load follows, where it is no household, firm or farm."""
+    profile = row.get("profile")
+    starts = {"HLS": "charger", "APLS": "charger", "Air": "heat_pump", "Soil": "heat_pump"}
+    return next((name for start, name in starts.items() if str(profile).startswith(start)), "")
 
 
 def _kind(row: dict[str, Any]) -> str:
@@ -275,23 +272,30 @@ def _kind(row: dict[str, Any]) -> str:
     return "home" if profile.startswith("H0") else "business" if profile[:1] in "GL" else "other"
 
 
-def _with_profiles(net: Any, imported: ImportedGrid) -> SimBenchYear:
+def _profiles(net: Any, imported: ImportedGrid) -> ProfileYear:
     """Attach the profile columns to the connections."""
     shapes: dict[str, np.ndarray] = {}
     for table in ("load", "renewables", "storage", "powerplants"):
-        frame = net.profiles[table]
-        shapes |= {f"{table}:{column}": frame[column].to_numpy(float) for column in frame.columns if column != "time"}
-    names = list(shapes)
-    constant = len(names)
-    position = {name: i for i, name in enumerate(names)}
+        frame = net["profiles"].get(table)
+        if frame is not None and len(frame):
+            names = [column for column in frame.columns if column != "time"]
+            shapes |= {f"{table}:{column}": frame[column].to_numpy(float) for column in names}
+    constant = len(shapes)
+    position = {name: i for i, name in enumerate(shapes)}
     p_shape, q_shape = [], []
-    for table, source in (("load", "load"), ("sgen", "renewables"), ("storage", "storage")):
+    for table, source in (
+        ("load", "load"),
+        ("sgen", "renewables"),
+        ("storage", "storage"),
+        ("asymmetric_load", "load"),
+    ):
         for _, row in _rows(net, table):
-            ends = ("_pload", "_qload") if table == "load" else ("", "")
+            ends = ("_pload", "_qload") if source == "load" else ("", "")
             p_name, q_name = (f"{source}:{row.get('profile')}{end}" for end in ends)
-            p_shape.append(position.get(p_name, constant))
-            q_shape.append(position.get(q_name, constant))
-    n_steps = len(next(iter(shapes.values())))
+            for _ in range(3 if table == "asymmetric_load" else 1):
+                p_shape.append(position.get(p_name, constant))
+                q_shape.append(position.get(q_name, constant))
+    n_steps = max((len(shape) for shape in shapes.values()), default=0)
     shape = np.column_stack([*shapes.values(), np.ones(n_steps)])
     columns = np.array(p_shape, dtype=np.int64), np.array(q_shape, dtype=np.int64)
-    return SimBenchYear(imported.grid, shape, *columns, imported.connection_kw, imported.connection_kvar)
+    return ProfileYear(shape, *columns, imported.connection_kw, imported.connection_kvar)

@@ -18,9 +18,9 @@ from scipy.sparse.csgraph import connected_components
 from grid.arrays import TRANSFORMER_KIND
 from grid.connections import ConnectionTable
 from grid.ean import ean_code
-from grid.files import read_grid
+from grid.files import read_source
 from grid.generator import SITE_KW
-from grid.importers import simbench_grid
+from grid.importers import ImportedYear, simbench_grid
 from grid.parameters import ONE_PHASE_KW, POST_LARGE_KW, THREE_PHASE_KW, GridParameters
 from grid.topology import Grid
 
@@ -38,12 +38,21 @@ BUSBAR_KINDS = ("office", "shared", "business")
 def load_grid(
     source: str | Path, sites: Mapping[str, int] | None = None, rng: np.random.Generator | None = None
 ) -> Grid:
-    """Return a checked grid with areas, kinds of connections and the sites asked for.
+    """Return the grid of :func:`load_source` alone."""
+    return load_source(source, sites, rng).grid
+
+
+def load_source(
+    source: str | Path, sites: Mapping[str, int] | None = None, rng: np.random.Generator | None = None
+) -> ImportedYear:
+    """Return a checked grid with areas, kinds of connections and the sites asked for, and the profiles it brings.
+
+    The profiles are those of the first connections, in their order; sites that were added have none.
 
     Parameters
     ----------
     source : str or Path
-        A file (:func:`grid.files.read_grid`) or ``simbench:`` and a code, such as ``simbench:1-LV-semiurb4--0-sw``.
+        A file (:func:`grid.files.read_source`) or ``simbench:`` and a code, such as ``simbench:1-LV-semiurb4--0-sw``.
     sites : mapping of str to int, optional
         How many connections of each kind are needed at least, such as ``{"home": 40, "public_ac": 6, "depot": 1}``.
     rng : numpy.random.Generator, optional
@@ -59,8 +68,8 @@ def load_grid(
     name = str(source)
     rng = rng or np.random.default_rng(0)
     is_code = name.startswith(SIMBENCH)
-    grid = simbench_grid(name.removeprefix(SIMBENCH)).grid if is_code else read_grid(Path(source))
-    return with_sites(with_kinds(with_areas(grid), rng), sites or {}, rng)
+    found = simbench_grid(name.removeprefix(SIMBENCH)) if is_code else read_source(Path(source))
+    return ImportedYear(with_sites(with_kinds(with_areas(found.grid), rng), sites or {}, rng), found.profiles)
 
 
 def with_areas(grid: Grid) -> Grid:

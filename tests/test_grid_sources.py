@@ -74,6 +74,7 @@ def document(**change):
         (lambda d: d["graph"]["edges"][0].pop("key"), "edge 0: source, target and key (text) are needed"),
         (lambda d: d["graph"]["edges"][0].update(r1="thick"), "branch c1: r1 missing or not a number"),
         (lambda d: d["graph"]["edges"][0].update(x0="thick"), "branch c1: x0 'thick'; a number in ohm is needed"),
+        (lambda d: d["graph"]["nodes"][1].update(u_rated=0), "node n1: u_rated 0; a rated voltage above 0 V"),
         (lambda d: d["connections"].append(5), "connection row 2: 5 is no record"),
         (lambda d: d["connections"][0].update(phase="L9"), "connection e0: phase 'L9' does not exist"),
         (lambda d: d.update(format="other"), "unknown content"),
@@ -308,8 +309,8 @@ def test_simbench_taps_count_whatever_the_type_column_says(code):
 def test_a_simbench_year_runs_and_carries_evs(tmp_path):
     pytest.importorskip("simbench", reason=EXTRA)
     year = simbench_grid("1-LV-semiurb4--0-sw")
-    assert year.shape.shape[0] == 35_136
-    kw, kvar = year.connection_kw(100, 196), year.connection_kvar(100, 196)
+    assert year.profiles is not None and year.profiles.shape.shape[0] == 35_136
+    kw, kvar = year.profiles.connection_kw(100, 196), year.profiles.connection_kvar(100, 196)
     batch = PowerFlow(year.grid).solve_many(kw, connection_kvar=kvar)
     assert batch.has_converged.all() and 0.9 < batch.voltage_pu[batch.voltage_pu > 0].min() < 1.1
     grid = load_grid("simbench:1-LV-semiurb4--0-sw", {"home": 50, "public_ac": 4, "depot": 1})

@@ -111,6 +111,11 @@ class GridSection(Section):
         description="grid instead of the generated town: a file, relative to the scenario, or `simbench:` and a code "
         "(needs the extra); homes and sites that the charging points need are added, `homes` and `lv_areas` not used",
     )
+    loads: Literal["own", "drawn"] = Field(
+        default="own",
+        description="own: connections of a grid that brings profiles (SimBench, or its pandapower JSON) follow the day "
+        "of that year nearest in the calendar with the same weekday; drawn, or a grid without: as in a generated town",
+    )
     is_protected: bool = Field(default=False, description="lines and transformers trip when overloaded for too long")
     repair_h: float = Field(default=2.0, description="hours until a tripped branch is back", gt=0, le=168)
 
