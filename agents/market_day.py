@@ -102,9 +102,13 @@ class MarketDay:
             return
         periods, dso = self.periods_of(day), self.cast.dso
         dso.hear()
-        for period, branch, mw, eur in dso.call_capacity(periods, self.regulation.capacity_call_eur_per_mwh):
-            self.cashbook.pay(period, dso.account, self.cast.csp.account, eur, "capacity_call")
-            self.desk.interventions.rows.append((period, "capacity_call", "via_csp", branch, mw, eur))
+        price = self.regulation.capacity_call_eur_per_mwh
+        called = dso.call_capacity(periods, price)
+        for call in called:
+            self.cashbook.pay(call.period, dso.account, self.cast.csp.account, call.owed_eur, "capacity_call")
+            row = (call.period, "capacity_call", "via_csp", call.branch, call.withheld_mw, call.owed_eur)
+            self.desk.interventions.rows.append(row)
+        self.desk.flex.note_calls(now, dso, called, price)
         self.cast.csp.pass_on_signals()
 
     def fcr_auction(self, now: int, day: int) -> None:
@@ -240,7 +244,10 @@ class MarketDay:
 
     def _announce(self, now: int, periods: np.ndarray) -> list[tuple[GridOperator, Needs]]:
         operators: tuple[GridOperator, ...] = (self.cast.dso, self.cast.tso)
-        return [(operator, operator.announce(now, periods)) for operator in operators]
+        announced = [(operator, operator.announce(now, periods)) for operator in operators]
+        for operator, needs in announced:
+            self.desk.flex.note_needs(now, operator, needs)
+        return announced
 
     def redispatch_intraday(self, now: int, periods: np.ndarray) -> None:
         """A later round for the hour whose gate is about to close."""

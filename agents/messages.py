@@ -545,6 +545,7 @@ class CongestionAnnouncement(Message):
     connection_row: np.ndarray
     needed_kw: np.ndarray
     sign: int
+    branch_index: int
 
 
 @dataclass(frozen=True)
@@ -569,6 +570,7 @@ class TsoCongestionAnnouncement(Message):
     connection_row: np.ndarray
     needed_kw: np.ndarray
     sign: int
+    branch_index: int
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,7 @@ class Flexpolder(mesa.Model):
             (town_brp.party, town_brp.row, cast.csp.account),
             self.settings.representation,
             self.exchange.accounts,
+            self.horizon,
         )
 
 

@@ -276,6 +276,7 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
         "operators": operators_table(wires, done, {o.role: o.is_own for o in operators}),
         "forecast_calibration": calibration_table(wires, done, operators),
         "agreements": _agreements(m),
+        **m.market_day.desk.flex.tables(m.record.ev_kw),
     }
 
 

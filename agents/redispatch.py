@@ -9,11 +9,13 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.exchange import RejectionLog, TradeLog
+from agents.flex_log import FlexLog
 from agents.positions import Positions
 from agents.roles.csp import PlacedOrders
 from agents.roles.grid_operator import GridOperator, Needs
 from agents.roles.producer import Producer
 from markets import redispatch
+from markets.calendar import Horizon
 from markets.redispatch import RedispatchOrders, RedispatchRules
 
 COUNTER_MW = 50.0
@@ -111,6 +113,10 @@ class RedispatchDesk:
         Balance responsible party of the pool, its row, and the CSP's account.
     representation : int
         Towns the simulated one stands for: each has its own congestion, and the counter-trade is national.
+    accounts : list of str
+        Ledger account of every trader.
+    horizon : Horizon
+        The periods.
     """
 
     def __init__(
@@ -124,12 +130,14 @@ class RedispatchDesk:
         pool: tuple[str, int, str],
         representation: int,
         accounts: list[str],
+        horizon: Horizon,
     ) -> None:
         self.operators, self.rules, self.positions, self.cashbook = operators, rules, positions, cashbook
         self.trades, self.rejections, self.accounts = trades, rejections, accounts
         self.pool_party, self.pool_row, self.csp_account = pool
         self.representation = representation
         self.interventions = InterventionLog([])
+        self.flex = FlexLog(horizon)
 
     def clear(
         self,
@@ -140,6 +148,7 @@ class RedispatchDesk:
     ) -> RoundResult | None:
         """Clear one round; None when nothing was taken."""
         if counter is None:
+            self.flex.note_orders(now, placed, np.zeros(placed.orders.quantity_mw.shape), {})
             return None
         book = join(placed.orders, counter, self.pool_row)
         needed_mw, branches, sign, owner = self._needed(needs)
@@ -151,6 +160,8 @@ class RedispatchDesk:
         for refused in clearing.rejections:
             who = self._name(int(book.csp[refused.row]))
             self.rejections.add(now, "redispatch", who, refused.rule)
+        broken = {refused.row: refused.rule for refused in clearing.rejections}
+        self.flex.note_orders(now, placed, clearing.accepted_mw[: placed.orders.n_orders], broken)
         if not clearing.accepted_mw.any():
             return None
         first = needs[0][1].first

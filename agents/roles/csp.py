@@ -44,12 +44,18 @@ class PlacedOrders:
         What each of them contributes.
     period : int array
         Delivery period of each row.
+    branch : int array
+        Congested element that each answers.
+    operator : tuple of str
+        Role of the operator that announced it.
     """
 
     orders: RedispatchOrders
     members: tuple[np.ndarray, ...]
     weight_kw: tuple[np.ndarray, ...]
     period: np.ndarray
+    branch: np.ndarray
+    operator: tuple[str, ...]
 
 
 class CSP(Role):
@@ -103,7 +109,7 @@ class CSP(Role):
         if offer is None or not announced:
             return None
         rows: list[tuple[int, bool, float, float, float, bool, int]] = []
-        members, weights = [], []
+        members, weights, areas = [], [], []
         taken: set[tuple[int, int]] = set()
         for area in sorted(announced, key=lambda a: len(a.connection_row)):
             mine = np.flatnonzero(np.isin(offer.connection_row, area.connection_row))
@@ -126,7 +132,12 @@ class CSP(Role):
                     rows.append((connection, area.sign < 0, power, round(limit, 2), contracted, is_pool, period))
                     members.append(offer.connection_row[free])
                     weights.append(room[free])
-        return self._orders(rows, members, weights, first, n) if rows else None
+                    areas.append((area.branch_index, area.sender))
+        if not rows:
+            return None
+        orders, delivery = self._orders(rows, first, n)
+        branch, operator = zip(*areas, strict=True)
+        return PlacedOrders(orders, tuple(members), tuple(weights), delivery, np.array(branch), operator)
 
     def _groups(self, offer: CongestionOffer, mine: np.ndarray) -> list[tuple[np.ndarray, bool]]:
         """Large connections one by one, all small ones together."""
@@ -137,12 +148,9 @@ class CSP(Role):
 
     @staticmethod
     def _orders(
-        rows: list[tuple[int, bool, float, float, float, bool, int]],
-        members: list[np.ndarray],
-        weights: list[np.ndarray],
-        first: int,
-        n: int,
-    ) -> PlacedOrders:
+        rows: list[tuple[int, bool, float, float, float, bool, int]], first: int, n: int
+    ) -> tuple[RedispatchOrders, np.ndarray]:
+        """Orders and the delivery period of each."""
         connection, is_buy, power, price, contracted, is_pool, period = zip(*rows, strict=True)
         quantity = np.zeros((len(rows), n))
         quantity[np.arange(len(rows)), np.array(period) - first] = power
@@ -150,7 +158,7 @@ class CSP(Role):
             np.array(connection), np.array(is_buy), quantity, np.array(price), contracted_mw=np.array(contracted),
             is_pool=np.array(is_pool),
         )  # fmt: skip
-        return PlacedOrders(orders, tuple(members), tuple(weights), np.array(period))
+        return orders, np.array(period)
 
     def pass_on_signals(self) -> None:
         """Notify the aggregator of accepted flexibility, capacity calls and absolute limits (CSP-1, CSP-6)."""

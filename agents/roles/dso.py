@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,16 @@ RELEASE_SHARE = 0.9
 """An absolute signal ends when the measured loading is below this share."""
 SURE = 0.8
 """A capacity call costs money whether or not it was needed: the forecast must be this sure."""
+
+
+class CalledLimit(NamedTuple):
+    """A capacity-limiting contract called for one element and quarter: power expected, withheld, and what is owed."""
+
+    period: int
+    branch: int
+    expected_mw: float
+    withheld_mw: float
+    owed_eur: float
 
 
 class DSO(GridOperator):
@@ -62,13 +72,8 @@ class DSO(GridOperator):
             self._last_offer = newest
         super().hear()
 
-    def call_capacity(self, periods: np.ndarray, price_eur_per_mwh: float) -> list[tuple[int, int, float, float]]:
-        """Call capacity limits for a day where congestion is nearly sure.
-
-        Returns
-        -------
-        list of (period, branch, MW withheld, EUR owed)
-        """
+    def call_capacity(self, periods: np.ndarray, price_eur_per_mwh: float) -> list[CalledLimit]:
+        """Call capacity limits for a day where congestion is nearly sure."""
         offer = self._last_offer
         if offer is None:
             return []
@@ -93,7 +98,8 @@ class DSO(GridOperator):
             self.send(CapacityCall(needs.first, offer.connection_row[inside], limit))
             for i in np.flatnonzero(np.isfinite(limit)).tolist():
                 mw = float(withheld[i]) / 1000.0
-                called.append((needs.first + i, branch, mw, 0.25 * mw * price_eur_per_mwh))
+                expected_mw, owed = float(expected[i]) / 1000.0, 0.25 * mw * price_eur_per_mwh
+                called.append(CalledLimit(needs.first + i, branch, expected_mw, mw, owed))
         if not known:
             self._prognosis_kw[periods] = 0.0
         return called

@@ -198,7 +198,7 @@ class GridOperator(Role):
             for sign in (1, -1):
                 needed = np.where(found.sign[k] == sign, found.needed_kw[k], 0.0)
                 if (needed > 0.1).any():
-                    self.send(self.announcement(found.first, rows, needed, sign))  # type: ignore[call-arg]
+                    self.send(self.announcement(found.first, rows, needed, sign, branch))  # type: ignore[call-arg]
             self._note(now, found, k, branch, forecast, chance[:, branch])
         return found
 
@@ -213,6 +213,15 @@ class GridOperator(Role):
             )  # fmt: skip
             for name, value in zip(self.log.__dataclass_fields__, values, strict=True):
                 getattr(self.log, name).append(value)
+
+    def connections_behind(self, branch: int) -> np.ndarray:
+        """Connections whose power a branch carries, int[n]."""
+        return np.flatnonzero(self._effectivity[self.node_of_connection, branch] != 0.0)
+
+    def prognosis_behind_kw(self, branch: int, periods: np.ndarray) -> np.ndarray:
+        """What the CSP told of flexible demand behind a branch, kW, float[n_periods]."""
+        nodes = np.flatnonzero(self._effectivity[:, branch] != 0.0)
+        return np.asarray(self._prognosis_kw[np.ix_(periods, nodes)].sum(axis=1, dtype=np.float64))
 
     def effectivity(self) -> np.ndarray:
         """Change of every branch per kW at a node, from the topology, float[n_nodes, n_branches]."""

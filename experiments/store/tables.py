@@ -338,6 +338,37 @@ _WIRES = (
         ],
     ),
     declare(
+        "flex_requests",
+        "what grid operators asked at each congestion point, with prognosis and measurement",
+        [
+            ("gate_period", "int32", "", "period of the request; negative = before the run"),
+            _s("operator", "dso or tso"),
+            _s("kind", "redispatch or capacity_call"),
+            _BRANCH,
+            _PERIOD,
+            _f("needed_mw", "MW", "wanted change: + = less consumption, - = more; 0 = none in this period"),
+            _f("prognosis_mw", "MW", "flexible consumption behind the element as the CSP had told it"),
+            _f("metered_mw", "MW", "flexible consumption behind the element as measured"),
+        ],
+    ),
+    declare(
+        "flex_orders",
+        "orders of the CSP against congestion and what was taken of them, one row an order and period",
+        [
+            ("gate_period", "int32", "", "period of the round; negative = before the run"),
+            _s("operator", "dso or tso"),
+            _s("kind", "redispatch or capacity_call"),
+            _BRANCH,
+            ("order", "int32", "", "number of the order in the run"),
+            ("connection_row", "int32", "", "row in table connections; -1 = a pool of small ones"),
+            _PERIOD,
+            _f("offered_mw", "MW", "offered change of consumption: - = sell, less; + = buy, more"),
+            _f("ordered_mw", "MW", "what was taken of it, same sign"),
+            _f("price_eur_per_mwh", "EUR/MWh", "order price, at which it is settled"),
+            _s("rule", "rule by which it was refused; empty = admitted"),
+        ],
+    ),
+    declare(
         "interventions",
         "what grid operators did against congestion",
         [

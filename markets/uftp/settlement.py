@@ -126,7 +126,7 @@ def order_settlement(
         for k in np.flatnonzero(ordered)
     )
     paid = _money(float(np.sum(outcome.paid_eur)))
-    fine = _money(-float(np.sum(outcome.penalty_eur)))
+    fine = _money(0.0 - float(np.sum(outcome.penalty_eur)))
     return OrderSettlement(reference, day, congestion_point, paid, fine, isps, contract_id)
 
 

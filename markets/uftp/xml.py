@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from markets.uftp.messages import (
@@ -35,6 +36,11 @@ _RESPONSES = {
     "FlexOrder": ("FlexOrderResponse", "flex_order_message_id"),
     "FlexSettlement": ("FlexSettlementResponse", "flex_settlement_message_id"),
 }
+
+
+def is_available() -> bool:
+    """Whether the extra is installed."""
+    return find_spec("shapeshifter_uftp") is not None
 
 
 def to_xml(message: Message) -> str:
