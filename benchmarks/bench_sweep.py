@@ -19,6 +19,7 @@ import polars as pl
 
 from agents.settings import Settings
 from experiments.results import Results
+from experiments.store.place import Disk
 from experiments.sweep.backends import Pool
 from experiments.sweep.drive import Conduct, batches_of, start
 from experiments.sweep.plan import plan_of
@@ -55,7 +56,7 @@ def _steady_s(replications: int, workers: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         (out / "parts").mkdir()
-        context = Context(plan.base, out, (), f"{HERE}:busy")
+        context = Context(plan.base, Disk(out), (), f"{HERE}:busy")
         pool = Pool(workers)
         warm = [(plan.job(k),) for k in range(4 * workers)]
         for _ in pool.reports(context, warm):
@@ -90,7 +91,7 @@ def _plain_ratio(n: int = 40) -> float:
 def overhead_ms(repeats: int = 30) -> list[float]:
     """Processor time of a run beyond its simulation, in ms."""
     plan = _plan(repeats)
-    context = Context(plan.base, Path(), (), f"{HERE}:busy")
+    context = Context(plan.base, Disk(Path()), (), f"{HERE}:busy")
     found = []
     for index in range(repeats):
         begun = time.process_time()
@@ -122,7 +123,7 @@ def read_s(runs: int = 10_000) -> float:
 def model_s(repeats: int = 5) -> list[float]:
     """Processor time of a whole run of the small scenario with key figures, the first left out."""
     plan = _plan(repeats + 1)
-    context = Context(plan.base, Path())
+    context = Context(plan.base, Disk(Path()))
     found = []
     for index in range(repeats + 1):
         begun = time.process_time()

@@ -1,19 +1,23 @@
 """Results as frames, for Python and notebooks: ``Results.open("results/demo").runs``.
 
-Works on the folder of a run and on that of a sweep, also while the sweep is still running.
+Works on the folder of a run and on that of a sweep, also while the sweep is still running and in an object store.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from experiments.kpis import KPIS
-from experiments.store.folder import FolderError, read_json, read_manifest
+from experiments.store.folder import read_manifest
+from experiments.store.place import Disk, FolderError, Place, place_of
 from experiments.store.tables import TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -22,20 +26,27 @@ class Results:
 
     Parameters
     ----------
-    folder : Path
-        The folder.
+    place : Place
+        Where it lies.
     manifest : dict
         Its manifest.
     """
 
-    folder: Path
+    place: Place
     manifest: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: str | Path) -> Results:
-        """Open the folder of a run or a sweep; FolderError if it is none or of another schema version."""
-        path = Path(folder)
-        return cls(path, read_manifest(path))
+    def open(cls, folder: str | Path | Place) -> Results:
+        """Open the folder (path or URI) of a run or a sweep; FolderError if it is none or of another schema version."""
+        place = place_of(folder)
+        return cls(place, read_manifest(place))
+
+    @property
+    def folder(self) -> Path:
+        """The folder as a path; FolderError if it lies in an object store."""
+        if isinstance(self.place, Disk):
+            return self.place.root
+        raise FolderError(f"{self.place} lies in an object store, not on a disk")
 
     @property
     def is_sweep(self) -> bool:
@@ -46,8 +57,10 @@ class Results:
     def tables(self) -> tuple[str, ...]:
         """Names of the result tables that were kept."""
         if self.is_sweep:
-            return tuple(t for t in TABLES if any((self.folder / "tables" / t).glob("*.parquet")))
-        return tuple(t for t in TABLES if (self.folder / f"{t}.parquet").is_file())
+            kept = self.manifest["sweep"]["output"]["tables"]
+            return tuple(t for t in TABLES if t in kept and self.place.names(f"tables/{t}", "*.parquet"))
+        found = self.place.names("", "*.parquet")
+        return tuple(t for t in TABLES if f"{t}.parquet" in found)
 
     def table(self, name: str) -> pl.LazyFrame:
         """A result table, lazily; of a sweep with ``design`` and ``replication`` in front.
@@ -58,14 +71,14 @@ class Results:
             If it was not kept.
         """
         if name not in self.tables:
-            raise FolderError(f"{self.folder} holds no table '{name}'; kept are {', '.join(self.tables) or 'none'}")
-        place = self.folder / "tables" / name / "*.parquet" if self.is_sweep else self.folder / f"{name}.parquet"
-        return pl.scan_parquet(place)
+            raise FolderError(f"{self.place} holds no table '{name}'; kept are {', '.join(self.tables) or 'none'}")
+        parts = self.place.names(f"tables/{name}", "*.parquet") if self.is_sweep else [f"{name}.parquet"]
+        return self.place.scan(parts)
 
     @property
     def kpis(self) -> pl.DataFrame:
         """Key figures of a run: figure, value, unit, meaning."""
-        values = read_json(self.folder / "kpis.json")
+        values = self.place.json("kpis.json")
         rows = [(name, values.get(name), kpi.unit, kpi.meaning) for name, kpi in KPIS.items()]
         schema = {"figure": pl.String, "value": pl.Float64, "unit": pl.String, "meaning": pl.String}
         return pl.DataFrame(rows, schema=schema, orient="row")
@@ -73,21 +86,19 @@ class Results:
     @property
     def points(self) -> pl.DataFrame:
         """The design of a sweep: point, policy, sample and the value of every varied key."""
-        return pl.read_parquet(self.folder / "points.parquet")
+        return _frame(self.place.table("points.parquet"))
 
     @property
     def designs(self) -> pl.DataFrame:
         """The distinct scenarios of a sweep."""
-        return pl.read_parquet(self.folder / "designs.parquet")
+        return _frame(self.place.table("designs.parquet"))
 
     @property
     def runs(self) -> pl.DataFrame:
         """All committed runs of a sweep with their key figures, in the order of job numbers."""
         from experiments.sweep.folder import all_runs
 
-        found = pl.from_arrow(all_runs(self.folder))
-        assert isinstance(found, pl.DataFrame)
-        return found
+        return _frame(all_runs(self.place))
 
     @property
     def failed(self) -> pl.DataFrame:
@@ -119,3 +130,9 @@ class Results:
         except pl.exceptions.PolarsError as error:
             known = ", ".join(sorted(frames))
             raise FolderError(f"query failed: {str(error).splitlines()[0]} (tables are {known})") from None
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found

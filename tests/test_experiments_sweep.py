@@ -16,6 +16,7 @@ from experiments.results import Results
 from experiments.scenario import InputError
 from experiments.store import FolderError
 from experiments.store.folder import write_parquet
+from experiments.store.place import Disk
 from experiments.sweep import drive, folder
 from experiments.sweep.axes import Axis
 from experiments.sweep.backends import Suspects
@@ -371,7 +372,7 @@ def test_a_killed_driver_leaves_a_resumable_folder_and_no_workers(tmp_path, how)
     driver.send_signal(how)
     driver.wait(timeout=30)
     wait_for(lambda: not any(map(is_running, workers)))
-    before = len(folder.committed(out))
+    before = len(folder.committed(Disk(out)))
     assert 3 <= before < 12
     (out / "parts" / ".part-000000011.parquet.1.tmp").write_bytes(b"half a file")
     result = drive.resume(out, conduct(), allow_changed_source=True)
@@ -439,7 +440,7 @@ def test_resume_needs_the_same_source_unless_told(tmp_path, monkeypatch):
 def test_resume_reads_own_series_from_the_folder(tmp_path):
     text = {"sweep": {"name": "t", "scenario": "own_prices", "replications": 1}, "lever": raw()["lever"][:1]}
     drive.start(plan_of(text, "t", "own_prices"), tmp_path / "s", conduct())
-    stored = folder.reopen(tmp_path / "s").base
+    stored = folder.reopen(Disk(tmp_path / "s")).base
     assert stored.series["price_eur_per_mwh"].shape == (192,)
     assert stored.digest() == plan_of(text, "t", "own_prices").base.digest()
 
@@ -455,30 +456,30 @@ def test_taken_read_only_and_foreign_folders(tmp_path):
 
 def test_a_full_disk_stops_the_sweep_and_loses_nothing(tmp_path, monkeypatch):
     calls = []
-    real = write_parquet
+    real = Disk.write
 
-    def full(table, path):
-        calls.append(path)
-        if len(calls) > 3:
+    def full(self, name, content):
+        calls.append(name)
+        if len(calls) > 6:
             raise OSError(28, "No space left on device")
-        real(table, path)
+        real(self, name, content)
 
-    monkeypatch.setattr("experiments.sweep.worker.write_parquet", full)
+    monkeypatch.setattr(Disk, "write", full)
     with pytest.raises(FolderError, match=r"No space left on device; nothing committed is lost.*resume"):
         drive.start(plan(), tmp_path / "s", conduct())
-    monkeypatch.setattr("experiments.sweep.worker.write_parquet", real)
-    assert len(folder.committed(tmp_path / "s")) > 0
+    monkeypatch.setattr(Disk, "write", real)
+    assert len(folder.committed(Disk(tmp_path / "s"))) > 0
     drive.resume(tmp_path / "s", conduct())
     drive.start(plan(), tmp_path / "clean", conduct())
     assert same_files(tmp_path / "s", tmp_path / "clean")
 
 
 def test_a_disk_that_is_full_at_the_start_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(value, path):
+    def full(self, name, value):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.sweep.folder.write_json", full)
+        patch.setattr(Disk, "put_json", full)
         with pytest.raises(FolderError, match="No space left on device; nothing was started"):
             drive.start(plan(), tmp_path / "s", conduct())
     assert not (tmp_path / "s").exists()
@@ -486,17 +487,18 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing_behind(tmp_path, monkey
 
 
 def test_a_disk_that_is_full_at_the_end_loses_nothing(tmp_path, monkeypatch):
-    def full(table, path):
-        raise OSError(28, "No space left on device")
+    real = Disk.write
+
+    def full(self, name, content):
+        if name == folder.LOG:
+            raise OSError(28, "No space left on device")
+        real(self, name, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "experiments.sweep.folder.write_parquet",
-            lambda t, p: full(t, p) if p.name == "log.parquet" else write_parquet(t, p),
-        )
+        patch.setattr(Disk, "write", full)
         with pytest.raises(FolderError, match=r"No space left on device; nothing committed is lost.*resume"):
             drive.start(plan(), tmp_path / "s", conduct())
-    assert folder.committed(tmp_path / "s").size == 14
+    assert folder.committed(Disk(tmp_path / "s")).size == 14
     assert drive.resume(tmp_path / "s", conduct()).n_new == 0
 
 

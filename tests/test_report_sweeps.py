@@ -184,7 +184,7 @@ def test_report_command_writes_the_page_of_a_sweep(factorial: SweepView) -> None
     assert found.exit_code == 0, found.output
     written = (factorial.results.folder / "report.html").read_text(encoding="utf-8")
     assert written == sweep_report(factorial.results)
-    assert write_sweep_report(factorial.results.folder).name == "report.html"
+    assert write_sweep_report(factorial.results.folder) == f"{factorial.results.folder}/report.html"
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------------------

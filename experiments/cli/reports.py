@@ -10,16 +10,17 @@ import typer
 from experiments.cli.screen import faults_to_exit, out
 
 
-def report(folder: Annotated[Path, typer.Argument(help="Folder of a run or a sweep.")]) -> None:
+def report(folder: Annotated[str, typer.Argument(help="Folder of a run or a sweep, or its URI.")]) -> None:
     """Write the HTML report of a run or a sweep again."""
     with faults_to_exit():
         path = write_page(folder)
     out.print(f"report: {path}", soft_wrap=True)
 
 
-def write_page(folder: Path) -> Path:
+def write_page(folder: str) -> str:
     """Write the report that fits a folder; plotly is imported here because it takes long."""
     from experiments.store.folder import FolderError, read_manifest
+    from experiments.store.place import reason
 
     kind = read_manifest(folder)["kind"]
     try:
@@ -28,10 +29,11 @@ def write_page(folder: Path) -> Path:
 
             return write_sweep_report(folder)
         from experiments.report import write_run_report
+        from experiments.results import Results
 
-        return write_run_report(folder)
+        return str(write_run_report(Results.open(folder).folder))
     except OSError as error:
-        raise FolderError(f"cannot write the report of {folder}: {error.strerror or error}") from error
+        raise FolderError(f"cannot write the report of {folder}: {reason(error)}") from error
 
 
 def compare(

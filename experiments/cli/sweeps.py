@@ -16,12 +16,17 @@ from experiments.cli.screen import INTERRUPTED, faults_to_exit, out, progress_ba
 
 if TYPE_CHECKING:
     from experiments.results import Results
+    from experiments.store.place import Place
     from experiments.sweep.drive import SweepResult
 
 MOST_ROWS = 200
 
 SweepArgument = Annotated[str, typer.Argument(help="A sweep .toml file or the name of a bundled sweep.")]
-FolderArgument = Annotated[Path, typer.Argument(help="Folder of a sweep.")]
+FolderArgument = Annotated[str, typer.Argument(help="Folder of a sweep, or its URI in an object store.")]
+OutOption = Annotated[
+    str | None,
+    typer.Option("--out", help="Folder to write, or a URI such as s3://bucket/folder; results/<name> if not given."),
+]
 WorkersOption = Annotated[int, typer.Option(help="Processes to use; 0 = one per processor.", min=0)]
 AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster: auto, host:port or ray://host:port; 'local' starts Ray here.")
@@ -49,7 +54,7 @@ def _check_backend(name: str | None) -> None:
 
 def sweep(
     file: SweepArgument,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder to write; results/<name> if not given.")] = None,
+    out_dir: OutOption = None,
     address: AddressOption = None,
     workers: WorkersOption = 0,
     backend: BackendOption = None,
@@ -59,15 +64,16 @@ def sweep(
 ) -> None:
     """Run a sweep; it can be interrupted and resumed at any time."""
     with faults_to_exit():
+        from experiments.store.place import place_of
         from experiments.sweep.drive import Conduct, start
         from experiments.sweep.plan import read_sweep
 
         _check_backend(backend)
         plan = read_sweep(file)
-        place = out_dir or Path("results") / plan.file.sweep.name
+        place = place_of(out_dir or Path("results") / plan.file.sweep.name)
         with progress_bar(f"sweep {plan.file.sweep.name}", quiet=quiet or json_output) as tick, _resumable(place):
             result = start(plan, place, Conduct(worker_count(workers), address, backend, tick=tick))
-        page = None if no_report else write_page(result.out)
+        page = None if no_report else write_page(out_dir or str(place))
         _show(result, page, json_output=json_output, quiet=quiet)
 
 
@@ -86,18 +92,20 @@ def resume(
 ) -> None:
     """Run what is missing in a sweep's folder, on any backend."""
     with faults_to_exit():
+        from experiments.store.place import place_of
         from experiments.sweep import drive
 
         _check_backend(backend)
-        with progress_bar(f"sweep {folder.name}", quiet=quiet or json_output) as tick, _resumable(folder):
+        place = place_of(folder)
+        with progress_bar(f"sweep {place}", quiet=quiet or json_output) as tick, _resumable(place):
             conduct = drive.Conduct(worker_count(workers), address, backend, tick=tick)
-            result = drive.resume(folder, conduct, allow_changed_source=allow_changed_source, retry_failed=retry_failed)
-        page = None if no_report else write_page(result.out)
+            result = drive.resume(place, conduct, allow_changed_source=allow_changed_source, retry_failed=retry_failed)
+        page = None if no_report else write_page(folder)
         _show(result, page, json_output=json_output, quiet=quiet)
 
 
 @contextmanager
-def _resumable(place: Path) -> Iterator[None]:
+def _resumable(place: Place) -> Iterator[None]:
     """Ctrl-C during a sweep: say how to go on."""
     try:
         yield
@@ -106,7 +114,7 @@ def _resumable(place: Path) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _show(result: SweepResult, page: Path | None, *, json_output: bool, quiet: bool) -> None:
+def _show(result: SweepResult, page: str | None, *, json_output: bool, quiet: bool) -> None:
     from experiments.analysis.summary import index_rows, policy_rows
     from experiments.results import Results
     from experiments.sweep.design import JOINT_DESIGNS
@@ -164,28 +172,27 @@ def _policy_table(results: Results) -> None:
     ]
     show_table(_title(results), ["policy", "figure", "mean", "against base", "runs"], rows[:MOST_ROWS], right=(2, 3, 4))
     if len(rows) > MOST_ROWS:
-        say(f'{len(rows) - MOST_ROWS} more rows: flexpolder query {results.folder} "SELECT * FROM observations"')
+        say(f'{len(rows) - MOST_ROWS} more rows: flexpolder query {results.place} "SELECT * FROM observations"')
 
 
 def plan(
     file: SweepArgument,
     workers: WorkersOption = 0,
     address: AddressOption = None,
-    out_dir: Annotated[Path, typer.Option("--out", help="Where results would go, to see the free space.")] = Path(
-        "results"
-    ),
+    out_dir: Annotated[str, typer.Option("--out", help="Where results would go, to see the free space.")] = "results",
     json_output: JsonOption = False,
 ) -> None:
     """Say what a sweep will take, measured with one of its runs; nothing is written."""
     with faults_to_exit():
         from dataclasses import asdict
 
+        from experiments.store.place import place_of
         from experiments.sweep.drive import Conduct
-        from experiments.sweep.estimate import estimate, free_disk_mb
+        from experiments.sweep.estimate import estimate
         from experiments.sweep.plan import read_sweep
 
         found = estimate(read_sweep(file), Conduct(worker_count(workers), address))
-        free_mb = free_disk_mb(out_dir)
+        free_mb = place_of(out_dir).free_mb()
     if json_output:
         show_json(asdict(found) | {"free_disk_mb": free_mb})
         return
@@ -197,15 +204,15 @@ def plan(
         ["one run", f"{found.run_s:.2f} s", "measured"],
         ["expected time", f"{found.wall_s:.0f} s", f"{found.backend} with {found.workers} workers"],
         ["memory of a worker", f"{found.memory_mb:.0f} MB", "measured"],
-        ["disk", f"{found.disk_mb:.1f} MB", f"{free_mb:.0f} MB are free"],
+        ["disk", f"{found.disk_mb:.1f} MB", "" if free_mb is None else f"{free_mb:.0f} MB are free"],
     ]
     show_table(f"Plan of {file}", ["what", "value", "note"], rows, right=(1,))
-    if found.disk_mb > free_mb:
+    if free_mb is not None and found.disk_mb > free_mb:
         say("the results do not fit on the disk")
 
 
 def query(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run or a sweep.")],
+    folder: Annotated[str, typer.Argument(help="Folder of a run or a sweep, or its URI.")],
     sql: Annotated[str, typer.Argument(help="SQL over runs, points, observations, kpis and the result tables.")],
     json_output: JsonOption = False,
     limit: Annotated[int, typer.Option(help="Rows shown at most.", min=1)] = 100,

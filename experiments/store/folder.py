@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.store.place import (
+    Disk,
+    Place,
+    json_bytes,
+    parquet_bytes,
+    place_of,
+    write_whole,
+)
+from experiments.store.place import (
+    FolderError as FolderError,
+)
+from experiments.store.place import (
+    check_free as check_free,
+)
 from experiments.store.tables import TABLES
 
 if TYPE_CHECKING:
@@ -20,10 +33,6 @@ SCHEMA_VERSION = 1
 """Rises when a table or a KPI changes its meaning; folders of another version are refused."""
 
 MANIFEST = "manifest.json"
-
-
-class FolderError(ValueError):
-    """A results folder cannot be used; the message says why and what to do."""
 
 
 def write_folder(out: Path, fill: Callable[[Path], None], *, overwrite: bool) -> None:
@@ -67,23 +76,6 @@ def _put_in_place(temporary: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def check_free(out: Path, *, overwrite: bool) -> None:
-    """Raise FolderError unless results may be written to ``out``."""
-    if not out.exists():
-        parent = next(p for p in (out, *out.parents) if p.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise FolderError(f"cannot write {out}: {parent} is read-only or no folder")
-        return
-    if not out.is_dir():
-        raise FolderError(f"{out} is a file; choose another --out")
-    if not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise FolderError(f"{out} already holds files; choose another --out or add --overwrite")
-    if not (out / MANIFEST).is_file():
-        raise FolderError(f"{out} holds files but no run of flexpolder; it is not overwritten, choose another --out")
-
-
 def write_tables(folder: Path, tables: Mapping[str, Mapping[str, Any]], keep: Iterable[str] = ()) -> dict[str, int]:
     """Write result tables as Parquet, byte for byte the same for the same contents.
 
@@ -124,37 +116,23 @@ def arrow_tables(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, pa.Table]
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write one Parquet file through a temporary name, so that no reader ever sees half a file."""
-    import pyarrow.parquet as pq
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pq.write_table(table, temporary, compression="zstd", compression_level=3, use_dictionary=True)
-    temporary.replace(path)
+    """Write one Parquet file, whole or not at all."""
+    write_whole(path, parquet_bytes(table))
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write JSON with sorted keys through a temporary name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write JSON with sorted keys, whole or not at all."""
+    write_whole(path, json_bytes(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; FolderError if it is missing or broken."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FolderError(f"{path.parent} holds no {path.name}; is it a results folder?") from None
-    except (OSError, ValueError) as error:
-        raise FolderError(f"{path} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise FolderError(f"{path} is not a JSON object")
-    return found
+    return Disk(path.parent).json(path.name)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Place | Path | str) -> dict[str, Any]:
     """Manifest of a results folder; FolderError for another schema version."""
-    manifest = read_json(folder / MANIFEST)
+    manifest = place_of(folder).json(MANIFEST)
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
         raise FolderError(f"{folder} has results of schema version {version}, this program reads {SCHEMA_VERSION}")

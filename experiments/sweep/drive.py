@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from experiments.store.folder import FolderError, check_free
+from experiments.store.place import FolderError, Place, place_of, reason
 from experiments.sweep import folder
 from experiments.sweep.backends import Backend, Batch, InProcess, backend_of
 from experiments.sweep.plan import SweepPlan
@@ -36,7 +35,7 @@ Tick = Callable[[int, int], None]
 class SweepResult:
     """What a sweep did."""
 
-    out: Path
+    out: Place
     backend: str = "none"
     n_new: int = 0
     n_failed: int = 0
@@ -70,34 +69,37 @@ class Conduct:
     tick: Tick | None = None
 
 
-def start(plan: SweepPlan, out: Path, conduct: Conduct) -> SweepResult:
-    """Run a sweep into a new folder; FolderError if the place is taken or cannot be written."""
-    check_free(out, overwrite=False)
-    is_new = not out.exists()
+def start(plan: SweepPlan, where: Place | Path | str, conduct: Conduct) -> SweepResult:
+    """Run a sweep into a new folder; FolderError if the place is taken or cannot be written.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+        What to run.
+    where : Place, path or str
+        A path, or the URI of a folder in an object store (``s3://bucket/folder``).
+    conduct : Conduct
+        How to run.
+    """
+    out = place_of(where)
+    out.check_free()
     try:
         folder.create(plan, out)
     except OSError as error:
-        _sweep_away(out, with_folder=is_new)
-        raise FolderError(f"cannot write {out}: {error.strerror or error}; nothing was started") from error
-    return _conduct(plan, out.absolute(), conduct)
-
-
-def _sweep_away(out: Path, *, with_folder: bool) -> None:
-    """Remove a folder that could not be laid out, so that the same command can be given again."""
-    for path in out.glob("*") if out.is_dir() else ():
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    if with_folder and out.is_dir():
-        shutil.rmtree(out, ignore_errors=True)
+        with suppress(OSError):
+            out.sweep_away()
+        raise FolderError(f"cannot write {out}: {reason(error)}; nothing was started") from error
+    return _conduct(plan, out, conduct)
 
 
 def resume(
-    out: Path, conduct: Conduct, *, allow_changed_source: bool = False, retry_failed: bool = False
+    where: Place | Path | str, conduct: Conduct, *, allow_changed_source: bool = False, retry_failed: bool = False
 ) -> SweepResult:
     """Run what is missing in a sweep's folder; see :func:`experiments.sweep.folder.reopen` for refusals.
 
     Parameters
     ----------
-    out : Path
+    where : Place, path or str
         The sweep's folder.
     conduct : Conduct
         How to run.
@@ -106,28 +108,29 @@ def resume(
     retry_failed : bool
         Run failed and crashed runs again.
     """
+    out = place_of(where)
     plan = folder.reopen(out, allow_changed_source=allow_changed_source)
     with _kept(out):
-        folder.recover(out, plan.replications)
+        folder.recover(out, plan.file.output.tables, plan.replications)
         if retry_failed:
             folder.compact(out, without_failed=True)
-    return _conduct(plan, out.absolute(), conduct)
+    return _conduct(plan, out, conduct)
 
 
 @contextmanager
-def _kept(out: Path) -> Iterator[None]:
+def _kept(out: Place) -> Iterator[None]:
     """Turn a folder that cannot be written into one message; what is committed stays."""
     try:
         yield
     except OSError as error:
-        raise FolderError(f"cannot write {out}: {error.strerror or error}; {_again(out)}") from error
+        raise FolderError(f"cannot write {out}: {reason(error)}; {_again(out)}") from error
 
 
-def _again(out: Path) -> str:
+def _again(out: Place) -> str:
     return f"nothing committed is lost, continue with: flexpolder resume {out}"
 
 
-def _conduct(plan: SweepPlan, out: Path, conduct: Conduct) -> SweepResult:
+def _conduct(plan: SweepPlan, out: Place, conduct: Conduct) -> SweepResult:
     begun = time.perf_counter()
     result = SweepResult(out)
     context = Context(plan.base, out, tuple(plan.file.output.tables), conduct.model)
@@ -153,7 +156,7 @@ def rounds(plan: SweepPlan) -> list[range]:
     return [range(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _wanted(plan: SweepPlan, out: Path, replications: range) -> list[int]:
+def _wanted(plan: SweepPlan, out: Place, replications: range) -> list[int]:
     if replications.start == 0:
         return list(plan.jobs(replications))
     rows = open_designs(plan, folder.all_runs(out), replications.start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from experiments.provenance import peak_memory_mb
 from experiments.run import RunFailed
+from experiments.store.place import Disk
 from experiments.sweep import folder
 from experiments.sweep.drive import Conduct, choose
 from experiments.sweep.plan import SweepPlan
@@ -55,9 +55,9 @@ def estimate(plan: SweepPlan, conduct: Conduct) -> Estimate:
     """Run the first job twice in a temporary folder and scale up; RunFailed if it raises."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
-        folder.create(plan, out)
+        folder.create(plan, Disk(out))
         fixed = _size(out)
-        context = Context(plan.base, out, tuple(plan.file.output.tables), conduct.model)
+        context = Context(plan.base, Disk(out), tuple(plan.file.output.tables), conduct.model)
         run_one(context, plan.job(0))
         begun = time.perf_counter()
         row, kept = run_one(context, plan.job(0))
@@ -84,9 +84,3 @@ def estimate(plan: SweepPlan, conduct: Conduct) -> Estimate:
 
 def _size(out: Path) -> int:
     return sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
-
-
-def free_disk_mb(place: Path) -> float:
-    """Free space where a folder would be made."""
-    existing = next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
-    return shutil.disk_usage(existing).free / 1e6

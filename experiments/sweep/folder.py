@@ -7,6 +7,7 @@ kept of every run.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,8 @@ import numpy as np
 from experiments import provenance
 from experiments.scenario import Scenario
 from experiments.scenario.reader import from_raw
-from experiments.store.folder import MANIFEST, SCHEMA_VERSION, FolderError, read_manifest, write_json, write_parquet
+from experiments.store.folder import MANIFEST, SCHEMA_VERSION, FolderError, read_manifest
+from experiments.store.place import Place
 from experiments.sweep.plan import SweepPlan, plan_of
 from experiments.sweep.worker import run_schema
 
@@ -28,17 +30,20 @@ if TYPE_CHECKING:
 
 NOT_REPRODUCIBLE = ("wall_s", "traceback")
 NAN = float("nan")
+RUNS, LOG, PARTS = "runs.parquet", "log.parquet", "part-*.parquet"
 
 
-def create(plan: SweepPlan, out: Path) -> None:
+def create(plan: SweepPlan, out: Place) -> None:
     """Write plan and provenance into an empty folder."""
     for name in ("parts", "series", *(f"tables/{t}" for t in plan.file.output.tables)):
-        (out / name).mkdir(parents=True, exist_ok=True)
+        out.make(name)
     for kind, values in plan.base.series.items():
-        np.save(out / "series" / f"{kind}.npy", values)
-    write_parquet(_points_table(plan), out / "points.parquet")
-    write_parquet(_designs_table(plan), out / "designs.parquet")
-    write_json(manifest_of(plan), out / MANIFEST)
+        content = io.BytesIO()
+        np.save(content, values)
+        out.write(f"series/{kind}.npy", content.getvalue())
+    out.put_table("points.parquet", _points_table(plan))
+    out.put_table("designs.parquet", _designs_table(plan))
+    out.put_json(MANIFEST, manifest_of(plan))
 
 
 def manifest_of(plan: SweepPlan) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def _untagged(value: Any) -> Any:
     return [_untagged(v) for v in value] if isinstance(value, list) else value
 
 
-def reopen(out: Path, *, allow_changed_source: bool = False) -> SweepPlan:
+def reopen(out: Place, *, allow_changed_source: bool = False) -> SweepPlan:
     """The plan of a sweep folder, from the folder alone.
 
     Raises
@@ -97,11 +102,12 @@ def reopen(out: Path, *, allow_changed_source: bool = False) -> SweepPlan:
             f"{out} was made by other source code ({manifest['source_digest']}, now {provenance.source_digest()}); "
             "new runs would not match the old ones. Add --allow-changed-source to continue nevertheless"
         )
-    return plan_of(manifest["sweep"], str(out / MANIFEST), _base_from(out, manifest["base"]))
+    return plan_of(manifest["sweep"], f"{out}/{MANIFEST}", _base_from(out, manifest["base"]))
 
 
-def _base_from(out: Path, stored: dict[str, Any]) -> Scenario:
-    series = {p.stem: np.load(p) for p in sorted((out / "series").glob("*.npy"))}
+def _base_from(out: Place, stored: dict[str, Any]) -> Scenario:
+    names = out.names("series", "*.npy")
+    series = {Path(name).stem: np.load(io.BytesIO(out.read(name))) for name in names}
     return replace(from_raw(_untagged(stored["raw"]), Path(stored["path"]), known_series=series), series=series)
 
 
@@ -152,55 +158,52 @@ def factor_columns(plan: SweepPlan, rows: Sequence[dict[str, Any]]) -> dict[str,
 # --- what is committed
 
 
-def committed(out: Path) -> np.ndarray:
+def committed(out: Place) -> np.ndarray:
     """Numbers of all committed jobs in rising order, int64[n]."""
-    import pyarrow.parquet as pq
-
-    found = [pq.read_table(p, columns=["job"])["job"].to_numpy() for p in _run_files(out)]
+    found = [out.table(name, ["job"])["job"].to_numpy() for name in _run_files(out)]
     return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
 
-def _run_files(out: Path) -> list[Path]:
-    whole = out / "runs.parquet"
-    return [*([whole] if whole.is_file() else []), *sorted((out / "parts").glob("part-*.parquet"))]
+def _run_files(out: Place) -> list[str]:
+    return [*out.names("", RUNS), *out.names("parts", PARTS)]
 
 
-def compact(out: Path, *, without_failed: bool = False) -> None:
+def compact(out: Place, *, without_failed: bool = False) -> None:
     """Merge all parts into ``runs.parquet`` and ``log.parquet``, in the order of job numbers.
 
     A crash in between leaves runs both merged and in parts; readers take each run once.
 
     Parameters
     ----------
-    out : Path
+    out : Place
         The sweep's folder.
     without_failed : bool
         Drop the runs that failed, so that they are run again.
     """
     import pyarrow.compute as pc
 
+    merged = out.names("parts", PARTS)
     runs = all_runs(out)
     if without_failed:
         runs = runs.filter(pc.equal(runs["status"], "ok"))
     log = runs.select(["job", *NOT_REPRODUCIBLE])
-    write_parquet(log, out / "log.parquet")
-    write_parquet(runs.drop_columns(list(NOT_REPRODUCIBLE)), out / "runs.parquet")
-    for part in (out / "parts").glob("part-*.parquet"):
-        part.unlink()
+    out.put_table(LOG, log)
+    out.put_table(RUNS, runs.drop_columns(list(NOT_REPRODUCIBLE)))
+    for part in merged:
+        out.delete(part)
 
 
-def all_runs(out: Path) -> pa.Table:
+def all_runs(out: Place) -> pa.Table:
     """All committed runs, parts and compacted ones, once each and in the order of job numbers."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     tables = []
-    for path in _run_files(out):
-        table = pq.read_table(path)
-        if path.name == "runs.parquet":
-            table = _with_log(table, out / "log.parquet")
+    for name in _run_files(out):
+        table = out.table(name)
+        if name == RUNS:
+            table = _with_log(table, out)
         if not table.schema.equals(run_schema()):
-            raise FolderError(f"{path} has another schema than this program writes; use the version that made it")
+            raise FolderError(f"{out}/{name} has another schema than this program writes; use the version that made it")
         tables.append(table)
     if not tables:
         return run_schema().empty_table()
@@ -209,12 +212,11 @@ def all_runs(out: Path) -> pa.Table:
     return merged.take(pa.array(first))
 
 
-def _with_log(runs: pa.Table, path: Path) -> pa.Table:
+def _with_log(runs: pa.Table, out: Place) -> pa.Table:
     """Runs with their wall time and traceback; a run that the log does not know gets NaN and nothing."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    log = pq.read_table(path) if path.is_file() else run_schema().empty_table().select(["job", *NOT_REPRODUCIBLE])
+    log = out.table(LOG) if out.has(LOG) else run_schema().empty_table().select(["job", *NOT_REPRODUCIBLE])
     known = {job: row for row, job in enumerate(log["job"].to_pylist())}
     rows = [known.get(job, -1) for job in runs["job"].to_pylist()]
     wall_s, trace = log["wall_s"].to_pylist(), log["traceback"].to_pylist()
@@ -228,18 +230,15 @@ def _with_log(runs: pa.Table, path: Path) -> pa.Table:
     return runs
 
 
-def recover(out: Path, replications: int) -> None:
+def recover(out: Place, tables: Sequence[str], replications: int) -> None:
     """Remove what killed workers left: half-written files, and kept tables whose runs were never committed."""
-    import pyarrow.parquet as pq
-
-    for path in out.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
-    marks = {p.name for p in (out / "parts").glob("part-*.parquet")}
+    out.clean()
+    marks = {Path(name).name for name in out.names("parts", PARTS)}
     done = set(committed(out).tolist())
-    for path in sorted((out / "tables").glob("*/part-*.parquet")):
-        if path.name in marks:
+    for name in [n for table in tables for n in out.names(f"tables/{table}", PARTS)]:
+        if Path(name).name in marks:
             continue
-        run = pq.read_table(path, columns=["design", "replication"]).group_by(["design", "replication"]).aggregate([])
+        run = out.table(name, ["design", "replication"]).group_by(["design", "replication"]).aggregate([])
         jobs = run["design"].to_numpy().astype(np.int64) * replications + run["replication"].to_numpy()
         if not done.issuperset(jobs.tolist()):
-            path.unlink()
+            out.delete(name)

@@ -12,12 +12,11 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.kpis import KPIS, kpis_of
 from experiments.scenario import Scenario
-from experiments.store.folder import write_parquet
+from experiments.store.place import Place, reason
 from experiments.store.tables import TABLES
 from experiments.sweep.plan import Job
 
@@ -37,7 +36,7 @@ class Context:
     ----------
     base : Scenario
         The base scenario, own series included.
-    out : Path
+    out : Place
         The sweep's folder.
     tables : tuple of str
         Result tables kept besides key figures.
@@ -46,7 +45,7 @@ class Context:
     """
 
     base: Scenario
-    out: Path
+    out: Place
     tables: tuple[str, ...] = ()
     model: str = "agents.model:simulate"
 
@@ -86,7 +85,7 @@ def run_batch(context: Context, jobs: Sequence[Job]) -> Report:
     try:
         commit(context, jobs[0].index, rows, kept)
     except OSError as error:
-        return Report(0, 0, time.perf_counter() - begun, f"cannot write {context.out}: {error.strerror or error}")
+        return Report(0, 0, time.perf_counter() - begun, f"cannot write {context.out}: {reason(error)}")
     n_failed = len([r for r in rows if r["status"] != "ok"])
     return Report(len(rows), n_failed, time.perf_counter() - begun)
 
@@ -140,12 +139,11 @@ def commit(
     name = f"part-{first:09d}.parquet"
     for table in context.tables:
         found = [tables[table] for tables in kept if table in tables]
-        path = context.out / "tables" / table / name
         if found:
-            write_parquet(pa.concat_tables(found), path)
+            context.out.put_table(f"tables/{table}/{name}", pa.concat_tables(found))
         else:
-            path.unlink(missing_ok=True)
-    write_parquet(pa.Table.from_pylist(list(rows), schema=run_schema()), context.out / "parts" / name)
+            context.out.delete(f"tables/{table}/{name}")
+    context.out.put_table(f"parts/{name}", pa.Table.from_pylist(list(rows), schema=run_schema()))
 
 
 def _marked(table: pa.Table, job: Job) -> pa.Table:

@@ -49,12 +49,11 @@ def sweep_report(results: Results) -> str:
     return page_of(m["name"], _top(view), parts, foot, ("explore.js",))
 
 
-def write_sweep_report(folder: str | Path) -> Path:
-    """Write ``report.html`` into the folder of a sweep; FolderError if it is none."""
+def write_sweep_report(folder: str | Path) -> str:
+    """Write ``report.html`` into the folder of a sweep and say where it is; FolderError if it is none."""
     results = Results.open(folder)
-    page = Path(folder) / "report.html"
-    page.write_text(sweep_report(results), encoding="utf-8")
-    return page
+    results.place.write("report.html", sweep_report(results).encode())
+    return f"{results.place}/report.html"
 
 
 def _top(view: SweepView) -> str:
