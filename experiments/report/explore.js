@@ -1,8 +1,9 @@
 "use strict";
 // Filters, linked brushing and the table of a sweep's points.
-(window.extras = window.extras || []).push(async function explore(options, save) {
+(window.extras = window.extras || []).push(async function explore(page) {
   const source = document.getElementById("explore-data");
-  if (!source) return 0;
+  if (!source) return;
+  const { options, save } = page;
   const d = JSON.parse(source.textContent), n = d.names.length;
   const columns = [...d.figures, ...d.factors];
   const all = (selector) => Array.from(document.querySelectorAll(selector));
@@ -77,24 +78,26 @@
     await Promise.all([draw("a", rows), draw("b", rows)]);
   }
 
-  await update();
-  for (const name of ["a", "b"]) {
-    places[name].on("plotly_selected", (event) => {
-      if (!event || !event.points) return;
-      brushed = new Set(event.points.map((p) => p.customdata));
+  page.lazy(places.a, async () => {
+    await update();
+    for (const name of ["a", "b"]) {
+      places[name].on("plotly_selected", (event) => {
+        if (!event || !event.points) return;
+        brushed = new Set(event.points.map((p) => p.customdata));
+        update();
+      });
+      places[name].on("plotly_deselect", () => { brushed = null; update(); });
+    }
+    all("[data-filter], [data-low], [data-high]").forEach((e) => e.addEventListener("input", update));
+    all("[data-axis]").forEach((e) => e.addEventListener("change", update));
+    one("[data-act=reset]").addEventListener("click", () => {
+      all("[data-filter]").forEach((box) => { box.checked = true; });
+      all("[data-low]").forEach((e) => { e.value = e.min; });
+      all("[data-high]").forEach((e) => { e.value = e.max; });
+      brushed = null;
       update();
     });
-    places[name].on("plotly_deselect", () => { brushed = null; update(); });
-  }
-  all("[data-filter], [data-low], [data-high]").forEach((e) => e.addEventListener("input", update));
-  all("[data-axis]").forEach((e) => e.addEventListener("change", update));
-  one("[data-act=reset]").addEventListener("click", () => {
-    all("[data-filter]").forEach((box) => { box.checked = true; });
-    all("[data-low]").forEach((e) => { e.value = e.min; });
-    all("[data-high]").forEach((e) => { e.value = e.max; });
-    brushed = null;
-    update();
+    one("[data-act=download]").addEventListener("click", () => save("Selected points", [heads, ...selected().map(line)]));
+    return 2;
   });
-  one("[data-act=download]").addEventListener("click", () => save("Selected points", [heads, ...selected().map(line)]));
-  return 2;
 });

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from experiments.kpis import KPIS
-from experiments.report import summary
+from experiments.report import selection, summary
 from experiments.report.facts import facts
 from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
 from experiments.report.section import Section, fold
@@ -51,9 +51,13 @@ def run_report(tables: Mapping[str, pl.DataFrame], kpis: Mapping[str, Any], mani
         HTML that asks nothing of the network.
     """
     run = RunView(tables, kpis, manifest)
+    cases = (selection.Case("uncontrolled", run, is_uncontrolled=True), selection.Case("as simulated", run))
+    filters = selection.bar(cases)
     parts = [build(run) for build in SECTIONS]
+    if filters:
+        parts.insert(0, selection.section(cases))
     name = str(manifest.get("name") or run.scenario("name") or "run")
-    return page_of(name, _header(run, name), parts, _footer(run))
+    return page_of(name, _header(run, name) + filters, parts, _footer(run), ("grid.js", "selection.js"))
 
 
 def write_run_report(run_dir: str | Path) -> Path:

@@ -98,7 +98,7 @@ def time_chart(run: RunView, traces: list[Any], y_title: str, height: int = 340,
     }
     if run.n_periods and run.n_periods * run.period_h <= 24 * 9:
         axis["dtick"] = 86_400_000 if run.n_periods * run.period_h > 49 else 10_800_000
-    return chart(traces, y_title, height, **({"xaxis": axis} | layout))
+    return chart(traces, y_title, height, **({"xaxis": axis, "meta": {"time": True}} | layout))
 
 
 def line(run: RunView, values: np.ndarray, name: str, colour: str, unit: str, **style: Any) -> go.Scatter:

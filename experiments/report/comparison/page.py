@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from experiments.kpis import KPIS
+from experiments.report import selection
 from experiments.report.comparison import sections
 from experiments.report.comparison.pair import Pair, open_pair
 from experiments.report.naming import interval_text, is_better, name_of, setting_text, value_text
@@ -44,10 +45,14 @@ SMALL_SHARE = 0.001
 
 def comparison_report(pair: Pair) -> str:
     """One self-contained HTML page about two runs."""
+    cases = (selection.Case(pair.names[0], pair.a), selection.Case(pair.names[1], pair.b))
+    filters = selection.bar(cases, pair.is_same_clock)
     parts = [build(pair) for build in SECTIONS]
+    if filters:
+        parts.insert(1, selection.section(cases))
     title = f"{pair.names[0]} against {pair.names[1]}"
     foot = "flexpolder · this page is self-contained and asks nothing of the network"
-    return page_of(title, _top(pair, title), parts, foot)
+    return page_of(title, _top(pair, title) + filters, parts, foot, ("selection.js",))
 
 
 def write_comparison(a: Path, b: Path, place: Path) -> Path:

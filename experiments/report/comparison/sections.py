@@ -123,19 +123,29 @@ def transformer_share(run: RunView) -> np.ndarray:
     return np.where(np.isfinite(worst), worst, np.nan)
 
 
-def _overlay(pair: Pair, key: str, title: str, unit: str, values: tuple[np.ndarray, np.ndarray], finding: str) -> Chart:
+def _overlay(
+    pair: Pair,
+    key: str,
+    title: str,
+    unit: str,
+    values: tuple[np.ndarray, np.ndarray],
+    finding: str,
+    is_sum: bool = False,
+) -> Chart:
+    """Both runs over time, or over the mean day; ``is_sum`` if it is the EVs' power, which the page's filters redo."""
     looks = ((pair.names[0], ORANGE, "dash"), (pair.names[1], BLUE, "solid"))
     if pair.is_same_clock:
         traces = [
-            line(run, v, name, colour, unit, line={"dash": dash})
-            for run, v, (name, colour, dash) in zip((pair.a, pair.b), values, looks, strict=True)
+            line(run, v, name, colour, unit, line={"dash": dash}, meta={"sum": i} if is_sum else None)
+            for i, (run, v, (name, colour, dash)) in enumerate(zip((pair.a, pair.b), values, looks, strict=True))
         ]
         return Chart(key, title, finding, time_chart(pair.a, traces, f"{title} ({unit})"))
     traces = []
-    for run, v, (name, colour, dash) in zip((pair.a, pair.b), values, looks, strict=True):
+    for i, (run, v, (name, colour, dash)) in enumerate(zip((pair.a, pair.b), values, looks, strict=True)):
         hour, mean = _average_day(run, v)
         style = {"color": colour, "dash": dash, "width": 1.8, "shape": "hv"}
-        traces.append(go.Scatter(x=hour, y=mean, name=name, mode="lines", line=style))
+        meta = {"sum": i, "fold": 1} if is_sum else None
+        traces.append(go.Scatter(x=hour, y=mean, name=name, mode="lines", line=style, meta=meta))
     axis = {"title": {"text": "Hour of the local clock"}, "dtick": 3, "range": [0, 24]}
     return Chart(key, title, finding, chart(traces, f"{title} ({unit})", xaxis=axis))
 
@@ -146,7 +156,8 @@ def _average_day(run: RunView, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     known = np.isfinite(values)
     n = np.bincount(slot[known], minlength=96)
     total = np.bincount(slot[known], weights=values[known], minlength=96)
-    return np.arange(96) / 4, np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    return np.arange(97) / 4, np.append(mean, mean[-1])
 
 
 def _peak(values: np.ndarray) -> float:
@@ -157,7 +168,7 @@ def _load(pair: Pair) -> Chart:
     values = (ev_kw(pair.a), ev_kw(pair.b))
     peaks = [power(_peak(v)) for v in values]
     text = f"Highest demand of all EVs: {peaks[0]} in {pair.names[0]}, {peaks[1]} in {pair.names[1]}."
-    return _overlay(pair, "pair-load", "Power of all EVs", "kW", values, text)
+    return _overlay(pair, "pair-load", "Power of the EVs", "kW", values, text, is_sum=True)
 
 
 def _price(pair: Pair) -> Chart:
@@ -207,9 +218,10 @@ def _gains(pair: Pair) -> Chart:
         text=[euro(v, sign=True) for v in change],
         textposition="auto",
         hovertemplate="%{y}: %{text}<extra></extra>",
+        meta={"bars": "money", "change": True},
     )
     axis = {"title": {"text": f"Gain from {pair.names[0]} to {pair.names[1]} (€)"}, "showgrid": True}
-    figure = chart([bars], "", 120 + 32 * len(shown), xaxis=axis, hovermode="closest")
+    figure = chart([bars], "", 120 + 32 * len(shown), xaxis=axis, hovermode="closest", meta={"fit": True})
     up, down = winners(pair)
     text = (f"Better off: {', '.join(up[:3])}. " if up else "Nobody is better off. ") + (
         f"Worse off: {', '.join(down[:3])}." if down else "Nobody is worse off."
@@ -258,9 +270,10 @@ def _by_group(pair: Pair, column: str) -> Chart:
         mode="markers",
         marker={"size": 11, "color": [VERMILLION if v.mean > 0 else BLUE for v in found]},
         hovertemplate="%{y}: %{x:.3~g} €<extra></extra>",
+        meta={"bills": column},
     )
     axis = {"title": {"text": "Change of a session's cost (€)"}, "showgrid": True}
-    figure = chart([dots], "", 120 + 36 * len(names), xaxis=axis, hovermode="closest")
+    figure = chart([dots], "", 120 + 36 * len(names), xaxis=axis, hovermode="closest", meta={"fit": True})
     every = pair.session_change()
     dearer = float((pair.sessions["change_eur"] > 0.005).mean() or 0.0)  # type: ignore[arg-type]
     text = (

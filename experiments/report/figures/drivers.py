@@ -72,6 +72,7 @@ def _service(by_segment: pl.DataFrame) -> Chart:
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{x:.1f} %",
+        meta={"bars": "served"},
     )
     axis = {"title": {"text": "Sessions served (%)"}, "range": [0, 108], "tickvals": [0, 20, 40, 60, 80, 100]}
     figure = chart([bars], "", 110 + 34 * len(names), xaxis=axis, yaxis={"autorange": "reversed"}, hovermode="closest")
@@ -151,6 +152,7 @@ def _box(segment: str, values: np.ndarray, case: str) -> go.Box:
         orientation="h",
         name=case,
         offsetgroup=case,
+        meta={"segment": segment},
         fillcolor=rgba(colour, 0.45),
         line={"color": colour, "width": 1.5},
     )

@@ -32,6 +32,8 @@ def picture(run: RunView, selected: int) -> str:
         return empty("There is no picture of the grid: this run wrote no nodes.")
     data = _topology(run, nodes, branches) | _results(run) | {"selected": selected, "periodHours": run.period_h}
     data |= {"clock": [str(t)[:16] for t in run.local_time[:: data["step"]]], "zone": run.time_zone}
+    data |= {"announced": _moments(run, "announcements", data["step"])}
+    data |= {"relieved": _moments(run, "interventions", data["step"])}
     options = "".join(
         f'<option value="{i}">{escape(name)}</option>'
         for i, name in sorted(enumerate(data["branchTitle"]), key=lambda pair: pair[1])
@@ -41,7 +43,7 @@ def picture(run: RunView, selected: int) -> str:
         '<figure class="chart grid" id="grid-picture"><figcaption><h3>The grid, moment by moment</h3><p>'
         "Strokes are cables and lines, squares transformers, dots nodes. First shown: "
         f"{moment(run, worst * data['step'])}, when loading was highest. Move the slider or press play; click a "
-        "line or a square, or choose one from the list, to see it over time.</p></figcaption>"
+        "line, a square or a dot, or choose a line from the list, to see it over time.</p></figcaption>"
     )
     controls = (
         '<div class="controls"><button type="button" data-act="play" aria-pressed="false">Play</button>'
@@ -62,6 +64,21 @@ def picture(run: RunView, selected: int) -> str:
         'style="min-height:280px"></div>'
         f'<script type="application/json" id="grid-data">{text}</script></figure>'
     )
+
+
+def _moments(run: RunView, table: str, step: int) -> list[list[int]]:
+    """Shown moment and branch of everything that a table says of a branch, each once."""
+    seen = run.table(table)
+    if table == "announcements":
+        seen = foretold(seen)
+    inside = pl.col("period").is_between(0, run.n_periods - 1) & (pl.col("branch_index") >= 0)
+    moments = seen.filter(inside).select((pl.col("period") // step).alias("t"), "branch_index").unique()
+    return [list(row) for row in moments.sort("t", "branch_index").iter_rows()]
+
+
+def foretold(announcements: pl.DataFrame) -> pl.DataFrame:
+    """What was announced beforehand; the table also holds congestion that nobody had announced."""
+    return announcements.filter(pl.col("forecast_loading_share").is_not_null())
 
 
 def _topology(run: RunView, nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[str, Any]:

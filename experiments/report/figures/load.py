@@ -59,6 +59,7 @@ def _areas(clock: dict[str, Any], parts: dict[str, np.ndarray], run: RunView | N
                     fillcolor=rgba(SEGMENT[s], 0.8 if side > 0 else 0.45),
                     stackgroup=edge,
                     hovertemplate="%{y:,.4~g} kW",
+                    meta={"segment": s} if run else {"segment": s, "fold": side},
                 )
             )
     return out
@@ -77,7 +78,7 @@ def _stacked(run: RunView, by_segment: dict[str, np.ndarray], free: dict[str, np
     )
     traces = [
         *_areas(run.clock(), by_segment, run),
-        line(run, uncontrolled, "All EVs, uncontrolled", UNCONTROLLED, "kW", line=DASHED),
+        line(run, uncontrolled, "All EVs, uncontrolled", UNCONTROLLED, "kW", line=DASHED, meta={"sum": 0}),
     ]
     figure = time_chart(run, traces, "EV power (kW)", 430)
     return Chart("load-ev", "EV charging by segment", finding, figure)
@@ -118,14 +119,19 @@ def _average_day(run: RunView, by_segment: dict[str, np.ndarray], free: dict[str
     def mean_day(v: np.ndarray) -> np.ndarray:
         return np.bincount(slot, weights=np.nan_to_num(v), minlength=n) / size
 
+    def closed(v: np.ndarray) -> np.ndarray:
+        """A stepped line up to the end of its last period."""
+        return np.append(v, v[-1])
+
     parts = {s: mean_day(v) for s, v in by_segment.items()}
     clock = {"x0": 0.0, "dx": run.period_h}
     uncontrolled = mean_day(totals(free))
     dashed = go.Scatter(
         **clock,
-        y=uncontrolled.astype(np.float32),
+        y=closed(uncontrolled).astype(np.float32),
         name="All EVs, uncontrolled",
         mode="lines",
+        meta={"sum": 0, "fold": 1},
         line={"color": UNCONTROLLED, "shape": "hv"} | DASHED,
         hovertemplate="%{y:,.4~g} kW",
     )
@@ -136,7 +142,8 @@ def _average_day(run: RunView, by_segment: dict[str, np.ndarray], free: dict[str
         f"would peak at {clock_time(top_free, run)} with {power(uncontrolled[top_free])}."
     )
     axis = {"title": {"text": "Local clock hour"}, "dtick": 3, "range": [0, 24], "hoverformat": ".4~g"}
-    figure = chart([*_areas(clock, parts, None), dashed], "Mean EV power (kW)", 360, xaxis=axis)
+    areas = _areas(clock, {s: closed(v) for s, v in parts.items()}, None)
+    figure = chart([*areas, dashed], "Mean EV power (kW)", 360, xaxis=axis)
     return Chart("load-day", "The average day", finding, figure)
 
 

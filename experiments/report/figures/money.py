@@ -82,7 +82,7 @@ def _statements(run: RunView) -> str:
 def _gains(run: RunView) -> list[Chart | str]:
     sessions = run.table("sessions")
     gains = {
-        f"{label(s)} (drivers)": float((part["uncontrolled_cost_eur"] - part["cost_eur"]).sum())
+        label(s): float((part["uncontrolled_cost_eur"] - part["cost_eur"]).sum())
         for s in run.segments
         if (part := sessions.filter(pl.col("segment") == s)).height and part["uncontrolled_cost_eur"].count()
     }
@@ -98,6 +98,7 @@ def _gains(run: RunView) -> list[Chart | str]:
         text=[euro(v, sign=True) for v in values],
         textposition="auto",
         hovertemplate="%{text}",
+        meta={"bars": "gain"},
     )
     up = [k for k in reversed(names) if gains[k] > 0.5]
     down = [k for k in names if gains[k] < -0.5]
@@ -109,5 +110,5 @@ def _gains(run: RunView) -> list[Chart | str]:
         + " Companies and operators have no counterfactual in a single run; their results are in the statement below."
     )
     axis = {"title": {"text": "Gain against uncontrolled charging (€)"}}
-    figure = chart([bars], "", 120 + 38 * len(names), xaxis=axis, hovermode="closest")
-    return [Chart("money-gains", "Who wins and who pays", finding, figure)]
+    figure = chart([bars], "", 120 + 38 * len(names), xaxis=axis, hovermode="closest", meta={"fit": True})
+    return [Chart("money-gains", "What smart charging brings drivers, by where they charge", finding, figure)]
