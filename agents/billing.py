@@ -10,9 +10,6 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.cast import Cast
-from agents.fleet.counterfactual import within_connections_kw
-from agents.fleet.physics import step
-from agents.fleet.state import FleetState, initial_state
 from agents.settings import SEGMENTS
 from agents.town import Town
 from agents.transport import TransportRights
@@ -33,6 +30,12 @@ SITES = "site"
 def _exchange_eur(net_kwh: np.ndarray, buy: float, sell: float) -> np.ndarray:
     """Bill of what connections took (positive) or fed in, EUR."""
     return np.where(net_kwh > 0.0, net_kwh * buy, net_kwh * sell)
+
+
+def _taken_and_fed_kwh(net_kw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Energy that some connections together took, and fed in, in every quarter, float64[n_periods] each."""
+    taken, fed = (np.maximum(sign * net_kw, 0.0).sum(axis=0, dtype=np.float64) for sign in (1.0, -1.0))
+    return 0.25 * taken, 0.25 * fed
 
 
 class Billing:
@@ -68,11 +71,10 @@ class Billing:
         n = len(town.fleet.sessions)
         self.cost_eur, self.reference_eur = np.zeros(n), np.zeros(n)
         self.co2_kg, self.reference_co2_kg = np.zeros(n), np.zeros(n)
-        self.reference: FleetState = initial_state(town.fleet)
         self.segment_of = town.fleet.points.segment[town.fleet.sessions.cp_row]
         margin = np.array([MARGIN_EUR_PER_KWH[name] for name in SEGMENTS])
         self._margin = margin[self.segment_of]
-        self._seen = {key: np.zeros((2, n)) for key in ("run", "reference")}
+        self._seen_kwh = np.zeros((2, n))
         self._roaming = RoamingFee()
         self._homes = np.array(town.grid.connections.kind) == "home"
         self._charging_homes = np.zeros(len(self._homes), dtype=bool)
@@ -89,24 +91,23 @@ class Billing:
 
     def charge_sessions(self, period: int, present: np.ndarray, co2_kg_per_kwh: float) -> None:
         """Bill the energy of a period to the sessions of the run and of its uncontrolled twin."""
-        taken = self._energy("run", self.cast.evs.state, present)
-        cost = self._bill(period, present, *taken)
-        self.cost_eur[present] += cost
-        self.co2_kg[present] += co2_kg_per_kwh * (taken[0] - taken[1])
-        self._pay(period, present, *taken, cost)
-        fleet, capacity = self.town.fleet, self.town.grid.connections.capacity_kw
-        dumb = step(fleet, self.reference, period, within_connections_kw(fleet, self.reference, period, capacity))
-        energy = self._energy("reference", self.reference, dumb.present)
-        self.reference_eur[dumb.present] += self._bill(period, dumb.present, *energy)
-        self.reference_co2_kg[dumb.present] += co2_kg_per_kwh * (energy[0] - energy[1])
+        rows, drawn, delivered = self._energy(present)
+        cost = self._bill(period, rows, drawn, delivered)
+        self.cost_eur[rows] += cost
+        self.co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
+        self._pay(period, rows, drawn, delivered, cost)
+        rows, drawn = self.town.reference.drawn.of(period)
+        self.reference_eur[rows] += self._bill(period, rows, drawn, np.zeros(len(rows)))
+        self.reference_co2_kg[rows] += co2_kg_per_kwh * drawn
 
-    def _energy(self, key: str, state: FleetState, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the sessions drew and delivered since they were last looked at, kWh at the meter."""
-        before = self._seen[key]
+    def _energy(self, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sessions that moved energy since they were last looked at; what they drew and delivered, kWh at the meter."""
+        state = self.cast.evs.state
         now = np.stack([state.session_import_kwh[present], state.session_export_kwh[present]])
-        drawn, delivered = now - before[:, present]
-        before[:, present] = now
-        return drawn, delivered
+        change = now - self._seen_kwh[:, present]
+        self._seen_kwh[:, present] = now
+        moved = np.flatnonzero(change.any(axis=0))
+        return present[moved], change[0, moved], change[1, moved]
 
     def _bill(self, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray) -> np.ndarray:
         """Cost of the period per session; at home it is what the car adds to the bill of the whole connection.
@@ -165,21 +166,31 @@ class Billing:
 
     # --- homes, sites, wires -----------------------------------------------------------------------------------------
 
-    def charge_customers(self, period: int) -> None:
-        """Bill homes with their roofs, and sites."""
-        town, supplier = self.town, self.cast.supplier.account
-        net = 0.25 * (town.home_kw[:, period] - town.roof_kw[:, period])
-        used, fed = float(np.sum(np.maximum(net[self._homes], 0.0))), float(np.sum(np.maximum(-net[self._homes], 0.0)))
-        paid = float(np.sum(_exchange_eur(net[self._charging_homes], *self._prices(period))))
-        others = net[self._homes & ~self._charging_homes]
-        paid += float(np.sum(_exchange_eur(others, float(self._home_price[period]), float(self._home_feed_in[period]))))
-        self.cashbook.pay(period, HOUSEHOLDS, supplier, paid, "retail_energy")
-        self._pay_state(period, supplier, used - fed, paid)
-        net = (town.site_kw[:, period] - town.roof_kw[:, period])[~self._homes]
-        used, fed = 0.25 * float(np.sum(np.maximum(net, 0.0))), 0.25 * float(np.sum(np.maximum(-net, 0.0)))
-        paid = used * float(self._home_price[period]) - fed * float(self._home_feed_in[period])
-        self.cashbook.pay(period, SITES, supplier, paid, "retail_energy")
-        self._pay_state(period, supplier, used - fed, paid)
+    def charge_customers(self) -> None:
+        """Bill homes with their roofs, and sites, for every quarter of the run: nobody reads these bills before.
+
+        Homes with a charging point have the contract of the town's supplier, others a fixed price.
+        """
+        town, supplier = self.town, self.cast.supplier
+        others = self._homes & ~self._charging_homes
+        own = _taken_and_fed_kwh(town.home_kw[self._charging_homes] - town.roof_kw[self._charging_homes])
+        rest = _taken_and_fed_kwh(town.home_kw[others] - town.roof_kw[others])
+        paid = own[0] * supplier.price_eur_per_kwh - own[1] * supplier.feed_in_eur_per_kwh
+        paid += rest[0] * self._home_price - rest[1] * self._home_feed_in
+        self._charge(HOUSEHOLDS, own[0] + rest[0] - own[1] - rest[1], paid)
+        taken, fed = _taken_and_fed_kwh(town.site_kw[~self._homes] - town.roof_kw[~self._homes])
+        self._charge(SITES, taken - fed, taken * self._home_price - fed * self._home_feed_in)
+
+    def _charge(self, payer: str, net_kwh: np.ndarray, paid_eur: np.ndarray) -> None:
+        """Book retail bills of every period, with the tax in them."""
+        supplier, tax, periods = self.cast.supplier.account, self.cast.supplier.tax, np.arange(len(paid_eur))
+        vat = paid_eur * tax.vat_share / (1.0 + tax.vat_share)
+        for pair, eur, reason in (
+            ((payer, supplier), paid_eur, "retail_energy"),
+            ((supplier, STATE), tax.eur_per_kwh * net_kwh, "energy_tax"),
+            ((supplier, STATE), vat, "vat"),
+        ):
+            self.cashbook.pay_series(periods, *pair, eur, reason, national=False)
 
     def charge_losses(self, period: int, losses_kwh: float, price_eur_per_mwh: float) -> None:
         """The grid operator buys the energy its wires lose from the town's supplier."""

@@ -32,7 +32,7 @@ class Border:
         self._import_limit_mw = neighbours.import_mw.sum(axis=0)
         self._export_limit_mw = neighbours.export_mw.sum(axis=0)
 
-    def room_mw(self, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def room_mw(self, periods: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         """Further power that the interconnectors can carry in and out of the country, float[n] each."""
         export = self.exchange.positions.total_mwh(BORDER, periods) / 0.25
         return (
@@ -77,7 +77,7 @@ class Border:
         midnight = 15.0 * horizon.day_slice(int(horizon.day_of[period])).start
         if not is_cross_border_open(15.0 * now - midnight, 15.0 * period - midnight, gate_min=gate):
             return []
-        at = np.array(product.periods)
+        at = product.span
         price = float(np.mean(self.exchange.last_price_eur_per_mwh(at)))
         orders = []
         for is_buy, free in zip((False, True), self.room_mw(at), strict=True):

@@ -188,7 +188,7 @@ def _producers(
     found = []
     for k, (name, rows) in enumerate(zip(names, shares, strict=True)):
 
-        def available(now: int, periods: np.ndarray, rows: np.ndarray = rows) -> np.ndarray:
+        def available(now: int, periods: np.ndarray | slice, rows: np.ndarray = rows) -> np.ndarray:
             return nation.available_forecast_mw(now, periods)[rows]
 
         units = [nation.units[r] for r in rows]

@@ -130,7 +130,7 @@ class Dispatch:
                 brp.trade_continuously(t, product)
             for producer in self.cast.producers:
                 producer.trade_weather(t, product, urgency)
-                producer.reschedule(t, np.array(product.periods))
+                producer.reschedule(t, product.span)
         exchange.close(t)
         gate = -(-self.regulation.redispatch_gate_min // 15)
         if t % 4 == 0 and t + gate < n:
@@ -172,7 +172,7 @@ class Dispatch:
         base = float(self.town.base_kw[:, t].sum(dtype=np.float64))
         town_mw = (base + ev_kw) * self.scale * (1.0 + self.record.losses_share)
         used = np.array([town_mw, *self._rest_mw(t), *(-float(o.sum()) for o in self._output)])
-        bought = [float(self.positions.total_mwh(name, t)) / 0.25 for name in self.positions.parties[:-1]]
+        bought = self.positions.all_mwh(t)[:-1] / 0.25
         disturbance = self.nation.disturbance_mw[t]
         return float(np.sum(bought) - np.sum(used)) + disturbance
 
@@ -401,7 +401,6 @@ class Dispatch:
         record.co2_g_per_kwh[t] = 1000.0 * float(average[0])
         billing.charge_sessions(t, self._step.present, float(average[0]))
         billing.charge_guests(t, self.cast.evs.real_rows, self.cast.evs.real_extra_kwh)
-        billing.charge_customers(t)
         billing.charge_losses(t, float(record.losses_kwh[t]), float(self.model.exchange.day_ahead_eur_per_mwh[t]))
         gone = self._step.departed
         saving = billing.reference_eur[gone] - billing.cost_eur[gone]

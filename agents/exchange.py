@@ -89,6 +89,7 @@ class Exchange:
         n = horizon.n_periods
         self.day_ahead_eur_per_mwh = np.full(n, np.nan)
         self.auction_eur_per_mwh = {f"ida{k}": np.full(n, np.nan) for k in (1, 2, 3)}
+        self._newest_eur_per_mwh = np.full(n, np.nan)
         self.traded_mwh, self.traded_eur = np.zeros(n), np.zeros(n)
         self.trades, self.rejections = TradeLog(), RejectionLog()
         self.monitor = AuctionMonitor(len(positions.parties))
@@ -108,6 +109,7 @@ class Exchange:
         per_mtu = self.regulation.day_ahead_mtu_min // self.horizon.period_min
         clearing, accepted = self._auction("day_ahead", gate, span, orders, per_mtu)
         self.day_ahead_eur_per_mwh[span] = np.repeat(clearing.price_eur_per_mwh, per_mtu)
+        self._newest_eur_per_mwh[span] = self.day_ahead_eur_per_mwh[span]
         return accepted
 
     def within_limits(self, price_eur_per_mwh: np.ndarray) -> np.ndarray:
@@ -121,14 +123,12 @@ class Exchange:
         clearing, accepted = self._auction(name, gate, span, orders, 1)
         price = np.where(clearing.is_traded, clearing.price_eur_per_mwh, np.nan)
         self.auction_eur_per_mwh[name][span] = price
+        self._newest_eur_per_mwh[span] = np.where(clearing.is_traded, price, self._newest_eur_per_mwh[span])
         return accepted
 
-    def last_price_eur_per_mwh(self, periods: np.ndarray) -> np.ndarray:
+    def last_price_eur_per_mwh(self, periods: np.ndarray | slice) -> np.ndarray:
         """Newest auction price of every period: what the market knows of its value, float[n]."""
-        price = self.day_ahead_eur_per_mwh[periods]
-        for later in self.auction_eur_per_mwh.values():
-            price = np.where(np.isnan(later[periods]), price, later[periods])
-        return np.asarray(price)
+        return self._newest_eur_per_mwh[periods]
 
     def _auction(
         self, market: str, gate: int, span: slice, orders: Sequence[CurveOrders], per_mtu: int

@@ -5,7 +5,7 @@ Like :mod:`agents.town` this is the real world; roles see forecasts and what the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from agents.streams import generator
 from agents.town import Town
 from agents.world.disturbance import DisturbanceScale, intra_isp_noise
 from agents.world.fleet_data import Unit, dutch_fleet
-from agents.world.forecast import ForecastSource, load_forecast, solar_forecast, wind_forecast
+from agents.world.forecast import NEAR_PERIODS, ForecastSource, load_forecast, solar_forecast, wind_forecast
 from agents.world.load import national_load_mw
 from agents.world.neighbours import Neighbours, build_neighbours
 from agents.world.plants import FuelPrices, available_mw
@@ -61,30 +61,37 @@ class Nation:
     neighbours: Neighbours
     disturbance_mw: np.ndarray
     fuel: FuelPrices
-    _asked: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def is_weather_driven(self) -> np.ndarray:
         """Units that follow wind or sun, bool[n_units]."""
         return np.array([bool(u.driver) for u in self.units])
 
-    def available_forecast_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+    def available_forecast_mw(self, now: int, periods: np.ndarray | slice) -> np.ndarray:
         """What each unit is expected to be able to generate, float64[n_units, n]; thermal units know themselves.
 
-        Producers ask for the same hours again and again within a period: the latest answers are kept.
+        The periods follow one another. Producers ask for the coming hours again and again: these are made once for the
+        whole run and not to be written to.
         """
-        key = (now, int(periods[0]), len(periods))
-        if key not in self._asked:
-            if len(self._asked) > 32:
-                self._asked.clear()
-            self._asked[key] = self._forecast_mw(now, periods)
-        return self._asked[key]
-
-    def _forecast_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
-        expected = self.available_mw[:, periods].copy()
+        span = periods if isinstance(periods, slice) else slice(int(periods[0]), int(periods[-1]) + 1)
+        if 0 <= now <= span.start and span.stop <= now + NEAR_PERIODS:
+            return self._near_mw[now, :, span.start - now : span.stop - now]
+        expected = self.available_mw[:, span].copy()
         for driver, source in self.driver_forecast.items():
             rows, capacity_mw = self._driven[driver]
-            expected[rows] = capacity_mw[:, None] * source.issued_at(now, periods)
+            expected[rows] = capacity_mw[:, None] * source.soon(now, span)
+        return expected
+
+    @cached_property
+    def _near_mw(self) -> np.ndarray:
+        """Forecasts made in every period for the next hours, float64[n_periods, n_units, NEAR_PERIODS]."""
+        n = self.available_mw.shape[1]
+        target = np.minimum(np.arange(n)[:, None] + np.arange(NEAR_PERIODS), n - 1)
+        expected = np.ascontiguousarray(self.available_mw[:, target].transpose(1, 0, 2))
+        for driver, source in self.driver_forecast.items():
+            rows, capacity_mw = self._driven[driver]
+            expected[:, rows] = capacity_mw[:, None] * source.near[:, None, :]
+        expected.setflags(write=False)
         return expected
 
     @cached_property

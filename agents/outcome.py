@@ -35,6 +35,7 @@ class Outcome:
 
 def collect(model: Flexpolder) -> Outcome:
     """Close the accounts of a finished run and gather its tables."""
+    model.billing.charge_customers()
     model.billing.charge_grid(model.record.ev_kw)
     _charge_signal_hardware(model)
     makers = (

@@ -34,12 +34,14 @@ class Positions:
     parties: list[str]
     n_periods: int
     bought_mwh: dict[str, np.ndarray] = field(init=False)
+    _all_mwh: np.ndarray = field(init=False, repr=False)
     metered_mwh: np.ndarray = field(init=False)
     activated_mwh: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.parties), self.n_periods)
-        self.bought_mwh = {market: np.zeros(shape) for market in MARKETS}
+        self._all_mwh = np.zeros((len(MARKETS), *shape))
+        self.bought_mwh = dict(zip(MARKETS, self._all_mwh, strict=True))
         self.metered_mwh, self.activated_mwh = np.zeros(shape), np.zeros(shape)
 
     def row(self, party: str) -> int:
@@ -48,10 +50,12 @@ class Positions:
 
     def total_mwh(self, party: str, periods: slice | np.ndarray | int) -> np.ndarray:
         """Energy that a party has bought in all markets for some periods."""
-        row = self.row(party)
-        return np.asarray(sum(self.bought_mwh[market][row, periods] for market in MARKETS))
+        return np.asarray(np.add.reduce(self._all_mwh[:, self.row(party), periods]))
+
+    def all_mwh(self, period: int) -> np.ndarray:
+        """Energy that every party has bought in all markets for one period."""
+        return np.asarray(np.add.reduce(self._all_mwh[:, :, period]))
 
     def imbalance_mwh(self, period: int) -> np.ndarray:
         """Surplus (+) or shortage of every party in a finished period, after the correction for activation."""
-        bought = sum(self.bought_mwh[market][:, period] for market in MARKETS)
-        return np.asarray(bought - self.metered_mwh[:, period] - self.activated_mwh[:, period])
+        return np.asarray(self.all_mwh(period) - self.metered_mwh[:, period] - self.activated_mwh[:, period])

@@ -240,3 +240,16 @@ def test_an_empty_town_has_an_empty_fleet():
     empty = build_fleet(FleetSpec(), WEEK, town(0, 0, 0, 0, 0, 0), 1)
     assert empty.n_evs == 0 and len(empty.sessions) == 0
     assert uncontrolled(empty).power_kw.shape == (0, WEEK.n_periods)
+
+
+def test_what_sessions_draw_by_period_adds_up_to_their_accounts_and_to_the_power_of_the_points(outcome):
+    state, cp = outcome.state, outcome.fleet.sessions.cp_row
+    by_session, by_point = np.zeros(len(cp)), np.zeros(outcome.power_kw.shape[0])
+    for period in range(outcome.power_kw.shape[1]):
+        rows, kwh = outcome.drawn.of(period)
+        assert (kwh > 0.0).all()
+        np.add.at(by_session, rows, kwh)
+        if period == 70:
+            np.add.at(by_point, cp[rows], kwh)
+    np.testing.assert_allclose(by_session, state.session_import_kwh, atol=1e-9)
+    np.testing.assert_allclose(by_point, 0.25 * outcome.power_kw[:, 70], atol=1e-4)

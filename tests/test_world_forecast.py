@@ -98,3 +98,13 @@ def test_scaled_forecast_is_the_same_forecast_in_another_unit() -> None:
     source = wind_forecast(np.full(96, 0.5), np.random.default_rng(3))
     targets = np.arange(96)
     assert source.scaled(4700.0).issued_at(-40, targets) == pytest.approx(4700.0 * source.issued_at(-40, targets))
+
+
+def test_the_forecasts_of_the_next_hours_are_those_of_any_lead() -> None:
+    source = load_forecast(1000.0 + 50.0 * np.sin(np.arange(96.0)), np.random.default_rng(3))
+    for now in (0, 7, 90):
+        span = slice(now + 1, min(now + 12, 96))
+        assert source.soon(now, span) == pytest.approx(source.issued_at(now, np.arange(span.start, span.stop)))
+    beyond = slice(20, 40)
+    np.testing.assert_array_equal(source.soon(10, beyond), source.issued_at(10, np.arange(20, 40)))
+    np.testing.assert_array_equal(source.soon(-96, slice(0, 4)), source.issued_at(-96, np.arange(4)))

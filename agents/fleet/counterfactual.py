@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,35 @@ from agents.fleet.charging import rate_stays
 from agents.fleet.state import FleetState, initial_state
 from agents.fleet.strategies.allocation import allocate
 from agents.fleet.tables import SEGMENTS, ChargingPoints, Fleet
+
+
+@dataclass
+class SessionEnergy:
+    """What sessions drew in every period, kWh at the meter; only those that drew something.
+
+    Parameters
+    ----------
+    n_sessions : int
+        Sessions of the fleet.
+    """
+
+    n_sessions: int
+    _found: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self._seen_kwh = np.zeros(self.n_sessions)
+
+    def note(self, state: FleetState, present: np.ndarray) -> None:
+        """Read the accounts of the sessions of a period when it is over."""
+        now = state.session_import_kwh[present]
+        drawn = now - self._seen_kwh[present]
+        self._seen_kwh[present] = now
+        moved = np.flatnonzero(drawn)
+        self._found.append((present[moved], drawn[moved]))
+
+    def of(self, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """Session rows and what each drew, int[n] and float64[n]."""
+        return self._found[period]
 
 
 @dataclass(frozen=True)
@@ -23,11 +52,14 @@ class Outcome:
         Mean power per point and period, positive into the car.
     state : FleetState
         At the end: accounts per EV and point, and per session what came in, what went out and the battery at departure.
+    drawn : SessionEnergy
+        What each session drew, period by period.
     """
 
     fleet: Fleet
     power_kw: np.ndarray
     state: FleetState
+    drawn: SessionEnergy = field(default_factory=lambda: SessionEnergy(0))
 
     def segment_kw(self) -> np.ndarray:
         """Power per segment, float64[len(SEGMENTS), n_periods]."""
@@ -81,7 +113,11 @@ def _is_tight(points: ChargingPoints, capacity_kw: np.ndarray) -> np.ndarray:
 
 
 def simulate(
-    fleet: Fleet, state: FleetState, limit_kw: np.ndarray | None = None, capacity_kw: np.ndarray | None = None
+    fleet: Fleet,
+    state: FleetState,
+    limit_kw: np.ndarray | None = None,
+    capacity_kw: np.ndarray | None = None,
+    drawn: SessionEnergy | None = None,
 ) -> np.ndarray:
     """Run the whole horizon with given set-points.
 
@@ -95,6 +131,8 @@ def simulate(
         Set-points; without it nobody is limited.
     capacity_kw : float array, shape (n_connections,), optional
         Capacity that the points of a connection share when there are no set-points.
+    drawn : SessionEnergy, optional
+        Takes what every session draws.
 
     Returns
     -------
@@ -107,7 +145,10 @@ def simulate(
         limit = free if limit_kw is None else limit_kw[:, t]
         if limit_kw is None and capacity_kw is not None:
             limit = within_connections_kw(fleet, state, t, capacity_kw)
-        power[t] = physics.step(fleet, state, t, limit, fleet.horizon.period_h).power_kw
+        result = physics.step(fleet, state, t, limit, fleet.horizon.period_h)
+        power[t] = result.power_kw
+        if drawn is not None:
+            drawn.note(state, result.present)
     return power.T
 
 
@@ -121,5 +162,5 @@ def uncontrolled(fleet: Fleet, capacity_kw: np.ndarray | None = None) -> Outcome
     capacity_kw : float array, shape (n_connections,), optional
         Capacity of the connections; without it they carry everything.
     """
-    state = initial_state(fleet)
-    return Outcome(fleet, simulate(fleet, state, capacity_kw=capacity_kw), state)
+    state, drawn = initial_state(fleet), SessionEnergy(len(fleet.sessions))
+    return Outcome(fleet, simulate(fleet, state, capacity_kw=capacity_kw, drawn=drawn), state, drawn)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 CLUSTERS = ("local_optimisation", "congestion_management", "portfolio_management", "balancing")
 """Clusters of services of report table 3.1, in the order of table 7.1."""
@@ -122,6 +123,7 @@ ITEMS: dict[str, Item] = {item.name: item for item in _ITEMS}
 TABLE_7_1 = tuple(ITEMS)[:15]
 
 
+@cache
 def necessary(cluster: str, mode: str) -> tuple[str, ...]:
     """Items without which a service cannot be offered."""
     return tuple(name for name, item in ITEMS.items() if item.importance_for(cluster, mode) == 1)

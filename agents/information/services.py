@@ -41,16 +41,25 @@ class Services:
         names = [SEGMENTS.index(s) for s in BEHIND_THE_METER]
         self._is_local = np.isin(segment, names)
         self._has = {item: np.ones(len(segment), dtype=bool) for item in OF_A_POINT}
+        self._found: dict[tuple[str, str], np.ndarray] = {}
+        """Answers since the last registration: they are asked for several times a period."""
 
     def register(self, told: PointRegistration) -> None:
         """Note which master data came with a registration."""
+        self._found.clear()
         self._has["location"][told.cp_row] = told.location_row >= 0
         self._has["connection_groups"][told.cp_row] = told.group_row >= 0
         self._has["grid_capacity"][told.cp_row] = ~np.isnan(told.grid_kw)
         self._has["cp_capacity"][told.cp_row] = ~np.isnan(told.max_kw)
 
     def offers(self, cluster: str, mode: str = "v1g") -> np.ndarray:
-        """Points at which a service can be offered, bool[n_points]."""
+        """Points at which a service can be offered, bool[n_points]; not to be written to."""
+        key = (cluster, mode)
+        if key not in self._found:
+            self._found[key] = self._offered(cluster, mode)
+        return self._found[key]
+
+    def _offered(self, cluster: str, mode: str) -> np.ndarray:
         needed = necessary(cluster, mode)
         n = len(self._is_local)
         if self.absent & set(needed) or (cluster == "congestion_management" and not self.is_certified):
@@ -63,5 +72,8 @@ class Services:
 
     def follows_prices(self, mode: str = "v1g") -> np.ndarray:
         """Points whose charging may follow prices: behind a meter as local optimisation, on the road as a portfolio."""
-        local, portfolio = self.offers("local_optimisation", mode), self.offers("portfolio_management", mode)
-        return np.where(self._is_local, local, portfolio)
+        key = ("follows_prices", mode)
+        if key not in self._found:
+            local, portfolio = self.offers("local_optimisation", mode), self.offers("portfolio_management", mode)
+            self._found[key] = np.where(self._is_local, local, portfolio)
+        return self._found[key]

@@ -102,17 +102,21 @@ class BRP(Role):
         if np.isfinite(expected):
             self._own_error_mw[self._quarter[period]] += LEARNING_SHARE * (allocated_mw - float(expected))
 
-    def expected_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+    def expected_mw(self, now: int, periods: np.ndarray | slice) -> np.ndarray:
         """Expected consumption of the whole portfolio."""
-        load = self.base.issued_at(now, periods) + self._own_error_mw[self._quarter[periods]]
+        base = self.base.soon(now, periods) if isinstance(periods, slice) else self.base.issued_at(now, periods)
+        load = base + self._own_error_mw[self._quarter[periods]]
         if not self.has_pool:
             return load
         return load + self._pool_expected_mw(periods)
 
-    def _pool_expected_mw(self, periods: np.ndarray) -> np.ndarray:
+    def _pool_expected_mw(self, periods: np.ndarray | slice) -> np.ndarray:
         """The pool's own plan where it told one, else what its meters showed at that time of day."""
+        known = self._pool_known[periods]
+        if known.all():
+            return self.pool_mw[periods]
         usual = np.nan_to_num(self._pool_seen_mw[self._quarter[periods]])
-        return np.where(self._pool_known[periods], self.pool_mw[periods], usual)
+        return np.where(known, self.pool_mw[periods], usual)
 
     # --- trade -------------------------------------------------------------------------------------------------------
 
@@ -155,26 +159,26 @@ class BRP(Role):
 
     def trade_continuously(self, now: int, product: Product) -> float:
         """Take from a product's book what closes the position in all its quarters; returns MW bought."""
-        periods = np.array(product.periods)
-        expected = self.expected_mw(now, periods)
-        self._expected_at_gate_mw[periods] = expected
+        span = product.span
+        expected = self.expected_mw(now, span)
+        self._expected_at_gate_mw[span] = expected
         if self.has_pool:
-            self.pool_at_gate_mw[periods] = self._pool_expected_mw(periods)
-        missing = common_gap_mw(expected - self.exchange.positions.total_mwh(self.party, periods) / 0.25)
+            self.pool_at_gate_mw[span] = self._pool_expected_mw(span)
+        missing = common_gap_mw(expected - self.exchange.positions.total_mwh(self.party, span) / 0.25)
         gap = round(STEP_MW * round(missing / STEP_MW), 1)
         if gap == 0.0:
             return 0.0
-        limit = round(float(np.mean(self._limit("continuous", periods, np.full(len(periods), gap)))), 2)
+        limit = round(float(np.mean(self._limit("continuous", span, gap))), 2)
         return self.exchange.trade(now, product, Order(self.row, gap > 0, abs(gap), limit, kind="ioc"))
 
     def _gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
         held = self.exchange.positions.total_mwh(self.party, periods) / 0.25
         return np.asarray(self.expected_mw(now, periods) - held)
 
-    def _limit(self, market: str, periods: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    def _limit(self, market: str, periods: np.ndarray | slice, gap: np.ndarray | float) -> np.ndarray:
         urgency = URGENCY_EUR_PER_MWH[market]
         price = self.exchange.last_price_eur_per_mwh(periods)
-        return np.round(price + np.where(gap >= 0, urgency, -urgency), 2)
+        return np.asarray(np.round(price + np.where(np.asarray(gap) >= 0, urgency, -urgency), 2))
 
     # --- what it tells -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from agents.links import Links
 from agents.messages import SystemForecast
 from agents.role import Role
 from agents.roles.brp import common_gap_mw
+from agents.roles.plant_kernels import edge_prices, least_room_mw, meet_sales
 from agents.world.balancing_offers import BalancingOffers, balancing_offers
 from agents.world.fleet_data import Unit
 from agents.world.plants import (
@@ -67,7 +68,7 @@ class Producer(Role):
         links: Links,
         exchange: Exchange,
         units: Sequence[Unit],
-        available_mw: Callable[[int, np.ndarray], np.ndarray],
+        available_mw: Callable[[int, np.ndarray | slice], np.ndarray],
         fuel: FuelPrices,
         rng: np.random.Generator,
         *,
@@ -80,6 +81,10 @@ class Producer(Role):
         self.row = exchange.positions.row(party)
         self.cost_eur_per_mwh = marginal_cost_eur_per_mwh(self.units, fuel)
         self.is_weather = np.array([bool(u.driver) for u in self.units])
+        self._has_weather = bool(self.is_weather.any())
+        self._must_run_share = np.array([u.must_run_share for u in self.units])
+        self._firm = np.flatnonzero(~self.is_weather)
+        self._cheapest_first = self._firm[np.argsort(self.cost_eur_per_mwh[self._firm], kind="stable")]
         self.schedule_mw = np.zeros((len(self.units), exchange.horizon.n_periods))
         self.value_eur_per_mwh = asking_price_eur_per_mwh(self.units, fuel)
         """Below this price a running unit rather buys than generates."""
@@ -91,7 +96,7 @@ class Producer(Role):
         self.offered_mw = np.zeros(exchange.horizon.n_periods)
         self.contracted_mw = {way: np.zeros(exchange.horizon.n_periods) for way in (1, -1)}
 
-    def expected_available_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+    def expected_available_mw(self, now: int, periods: np.ndarray | slice) -> np.ndarray:
         """What the units are expected to be able to deliver, float[n_units, n]."""
         return self._available(now, periods)
 
@@ -153,7 +158,7 @@ class Producer(Role):
     def room_mw(self, now: int, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far each firm unit can go up and down from the schedule, float[n_units, n] each."""
         available = self.expected_available_mw(now, periods)
-        must = np.array([u.must_run_share for u in self.units])[:, None] * available
+        must = self._must_run_share[:, None] * available
         firm = ~self.is_weather[:, None]
         planned = self.schedule_mw[:, periods]
         return (
@@ -194,88 +199,74 @@ class Producer(Role):
 
     def quotes(self, now: int, product: Product) -> list[Order]:
         """Asks and bids of the firm units in the continuous market, cheapest and dearest first."""
-        periods = np.array(product.periods)
-        up, down = (room.min(axis=1) for room in self.room_mw(now, periods))
+        if not len(self._firm):
+            return []
+        span = product.span
+        planned, asks = self.schedule_mw[:, span].copy(), self.ask_eur_per_mwh[:, span].copy()
+        up, down = least_room_mw(self.expected_available_mw(now, span), planned, self._must_run_share, ~self.is_weather)
+        cheapest, dearest = edge_prices(up, down, asks, self.value_eur_per_mwh)
         orders = []
-        for is_buy, room, sign in ((False, up, 1.0), (True, down, -1.0)):
+        for is_buy, room, sign, edge in ((False, up, 1.0, cheapest), (True, down, -1.0, dearest)):
             total = float(np.sum(room))
             if total < 10.0:
                 continue
-            edge = self._edge_price(room, periods, is_buy=is_buy)
             for share, markup in QUOTE_STEPS:
                 mw = round(min(share * total, 300.0), 1)
                 if mw >= 0.1:
                     orders.append(Order(self.row, is_buy, mw, round(edge + sign * markup, 2)))
         return orders
 
-    def _edge_price(self, room: np.ndarray, periods: np.ndarray, *, is_buy: bool) -> float:
-        """Price of the unit that moves next: the cheapest to go up, the one that saves most to go down."""
-        useful = room > 1.0 if (room > 1.0).any() else room > 0.0
-        if is_buy:
-            return float(np.max(self.value_eur_per_mwh[useful]))
-        return float(np.min(self.ask_eur_per_mwh[np.ix_(useful, periods)].mean(axis=1)))
-
     def trade_weather(self, now: int, product: Product, urgency: float) -> float:
         """Take from the book what the newest weather forecast asks for; returns MW bought."""
-        periods = np.array(product.periods)
-        gap = round(common_gap_mw(self._weather_gap_mw(now, periods)), 1)
+        if not self._has_weather:
+            return 0.0
+        gap = round(common_gap_mw(self._weather_gap_mw(now, product.span)), 1)
         if gap == 0.0:
             return 0.0
-        last = float(np.mean(self.exchange.last_price_eur_per_mwh(periods)))
+        last = float(np.mean(self.exchange.last_price_eur_per_mwh(product.span)))
         limit = round(last + (urgency if gap < 0 else -urgency), 2)
         order = Order(self.row, gap < 0, abs(gap), limit, kind="ioc")
         return self.exchange.trade(now, product, order)
 
-    def _weather_gap_mw(self, now: int, periods: np.ndarray) -> np.ndarray:
+    def _weather_gap_mw(self, now: int, periods: np.ndarray | slice) -> np.ndarray:
         """Expected weather generation beyond what of it is sold, float[n]; + = more than sold."""
-        if not self.is_weather.any():
-            return np.zeros(len(periods))
+        if not self._has_weather:
+            return np.zeros(len(self.schedule_mw[0, periods]))
         available = self.expected_available_mw(now, periods)[self.is_weather]
         stopped = self._is_stopped(periods)
-        expected = np.sum(np.where(stopped, np.minimum(self.schedule_mw[self.is_weather][:, periods], available),
-                                   available), axis=0)  # fmt: skip
+        planned = self.schedule_mw[:, periods]
+        expected = np.where(stopped, np.minimum(planned[self.is_weather], available), available).sum(axis=0)
         sold = -self.exchange.positions.total_mwh(self.party, periods) / 0.25
-        return np.asarray(expected - (sold - self.schedule_mw[~self.is_weather][:, periods].sum(axis=0)))
+        return np.asarray(expected - (sold - planned[self._firm].sum(axis=0)))
 
-    def _is_stopped(self, periods: np.ndarray) -> np.ndarray:
+    def _is_stopped(self, periods: np.ndarray | slice) -> np.ndarray:
         """Weather units that stop because the day-ahead price is below what they run for, bool[n_weather, n]."""
         price = self.exchange.day_ahead_eur_per_mwh[periods]
         return np.asarray(price[None, :] <= self.cost_eur_per_mwh[self.is_weather][:, None])
 
-    def reschedule(self, now: int, periods: np.ndarray) -> None:
+    def reschedule(self, now: int, periods: np.ndarray | slice) -> None:
         """Plan firm units anew so that the sum meets what is sold: the cheapest go up, the dearest come down."""
         self.schedule_mw[:, periods] = self._dispatch(now, periods, self.schedule_mw[:, periods])
 
     def deliver(self, period: int) -> np.ndarray:
         """Run the units: weather units as the weather is, firm ones so that the sum meets what was sold, MW."""
-        periods = np.array([period])
+        periods = slice(period, period + 1)
         available = self.expected_available_mw(period, periods)
         output = np.minimum(self.schedule_mw[:, periods], available)
-        if self.is_weather.any():
+        if self._has_weather:
             stopped = self._is_stopped(periods)
             output[self.is_weather] = np.where(stopped, output[self.is_weather], available[self.is_weather])
         self.schedule_mw[:, periods] = self._dispatch(period, periods, output)
         return self.schedule_mw[:, period].copy()
 
-    def _dispatch(self, now: int, periods: np.ndarray, planned_mw: np.ndarray) -> np.ndarray:
+    def _dispatch(self, now: int, periods: np.ndarray | slice, planned_mw: np.ndarray) -> np.ndarray:
         """Move firm units from a plan until the sum is what was sold, within what they can, float[n_units, n]."""
-        firm = np.flatnonzero(~self.is_weather)
-        if not len(firm):
+        if not len(self._firm):
             return planned_mw
-        missing = -self.exchange.positions.total_mwh(self.party, periods) / 0.25 - planned_mw.sum(axis=0)
-        available = self.expected_available_mw(now, periods)[firm]
-        must = np.array([self.units[i].must_run_share for i in firm])[:, None] * available
-        cheap = firm[np.argsort(self.cost_eur_per_mwh[firm], kind="stable")]
-        place = np.searchsorted(firm, cheap)
-        moved = planned_mw.copy()
-        for order, sign in ((place, 1.0), (place[::-1], -1.0)):
-            now_mw = moved[firm]
-            room = np.maximum(available - now_mw, 0.0) if sign > 0 else np.maximum(now_mw - must, 0.0)
-            room = room[order]
-            before = np.cumsum(room, axis=0) - room
-            step = np.clip(np.maximum(sign * missing, 0.0)[None, :] - before, 0.0, room)
-            moved[firm[order]] += sign * step
-        return moved
+        sold = -self.exchange.positions.total_mwh(self.party, periods) / 0.25
+        available = self.expected_available_mw(now, periods)
+        planned = np.ascontiguousarray(planned_mw)
+        return np.asarray(meet_sales(planned, available, self._must_run_share, self._cheapest_first, sold))
 
     # --- reserves ----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -66,6 +66,10 @@ def _weights(growth: ErrorGrowth, leads: bytes, period_h: float) -> np.ndarray:
     return weights
 
 
+NEAR_PERIODS = 12
+"""Length of :attr:`ForecastSource.near`: the quarters that continuous trade asks for in every period."""
+
+
 @dataclass(frozen=True)
 class ForecastSource:
     """The truth and what is not known of it yet.
@@ -110,6 +114,25 @@ class ForecastSource:
         weights = _weights(self.sigma_of_lead, (target - period).tobytes(), self.period_h)
         forecast = self.actual[target] + np.einsum("kt,kt->t", weights, self.error[:, target])
         return np.clip(forecast, self.low, self.high)
+
+    @cached_property
+    def near(self) -> np.ndarray:
+        """Forecasts of the next hours made in every period, shape (n_periods, NEAR_PERIODS).
+
+        Row t holds what :meth:`issued_at` gives in period t for t, t + 1, ...; beyond the horizon the last period
+        stands.
+        """
+        n = self.actual.size
+        target = np.minimum(np.arange(n)[:, None] + np.arange(NEAR_PERIODS), n - 1)
+        weights = self.sigma_of_lead.known_shares(np.arange(NEAR_PERIODS) * self.period_h)
+        forecast = self.actual[target] + np.einsum("jk,jtk->tk", weights, self.error[:, target])
+        return np.clip(forecast, self.low, self.high)
+
+    def soon(self, now: int, span: slice) -> np.ndarray:
+        """Forecast made in ``now`` for a span of periods, shape (n_targets,); cheap within the next hours."""
+        if 0 <= now <= span.start and span.stop <= now + NEAR_PERIODS:
+            return self.near[now, span.start - now : span.stop - now]
+        return self.issued_at(now, np.arange(span.start, span.stop))
 
     def scaled(self, factor: float) -> ForecastSource:
         """The same forecasts in another unit, or of a share of the quantity."""

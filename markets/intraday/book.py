@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from markets.intraday.orders import KINDS, BookTerms, Level, Order, Product, Refusal, Snapshot, Trade
@@ -138,13 +138,14 @@ class OrderBook:
         if rule:
             self.refusals.append(Refusal(time_min, order.order_id, order.owner, rule))
             return []
-        if order.order_id < 0:
+        order_id = order.order_id
+        if order_id < 0:
             while self._next_id in self._used:
                 self._next_id += 1
-            order = replace(order, order_id=self._next_id)
-        self._used.add(order.order_id)
-        self.last_order_id = order.order_id
-        return self._enter(self._entry_of(order), time_min)
+            order_id = self._next_id
+        self._used.add(order_id)
+        self.last_order_id = order_id
+        return self._enter(self._entry_of(order, order_id), time_min)
 
     def cancel(self, order_id: int, owner: int | None = None, time_min: float = 0.0) -> bool:
         """Take an order out; an unknown one, another owner's, or one after the gate is refused.
@@ -192,7 +193,7 @@ class OrderBook:
         if rule:
             self.refusals.append(Refusal(time_min, order_id, entry.owner, rule))
             return []
-        renewed = self._entry_of(replace(changed, order_id=order_id))
+        renewed = self._entry_of(changed, order_id)
         if renewed.tick == entry.tick and renewed.lots <= entry.lots:
             entry.lots, entry.peak = renewed.lots, renewed.peak
             entry.shown = min(entry.shown, entry.lots)
@@ -225,30 +226,34 @@ class OrderBook:
 
     def _broken_rule(self, order: Order, time_min: float) -> str:
         """First rule an order breaks, or an empty string."""
-        terms = self.terms
-        if not all(math.isfinite(x) for x in (order.quantity_mw, order.price_eur_per_mwh, order.peak_mw)):
+        terms, mw, price, peak_mw = self.terms, order.quantity_mw, order.price_eur_per_mwh, order.peak_mw
+        if not (math.isfinite(mw) and math.isfinite(price) and math.isfinite(peak_mw)):
             return "not_a_number"
         low, high, most = terms.price_min_eur_per_mwh, terms.price_max_eur_per_mwh, terms.volume_max_mw
-        # beyond the limits a number is refused for that; it must not overflow before
-        quantity, peak = min(order.quantity_mw, most), min(order.peak_mw, most)
-        ticks = min(max(order.price_eur_per_mwh, low), high) / terms.tick_eur_per_mwh
-        lots, peaks = quantity / terms.lot_mw, peak / terms.lot_mw
-        is_on_step = all(abs(x - round(x)) <= 1e-6 for x in (lots, peaks)) or not terms.volume_step_mw
+        if time_min < terms.opens_min:
+            return "before_gate_opening"
+        if not time_min < terms.closes_min:
+            return "after_gate_closure"
+        if order.kind not in KINDS:
+            return "unknown_order_kind"
+        if mw < 0.0 or peak_mw < 0.0:
+            return "negative_volume"
+        if mw > most:
+            return "volume_above_maximum"
+        lots, peaks = mw / terms.lot_mw, min(peak_mw, most) / terms.lot_mw
+        if terms.volume_step_mw and (abs(lots - round(lots)) > 1e-6 or abs(peaks - round(peaks)) > 1e-6):
+            return "volume_off_step"
+        if self._lots(mw) == 0:
+            return "zero_volume"
         noise = 1e-6 * terms.tick_eur_per_mwh
-        checks = (
-            ("before_gate_opening", time_min < terms.opens_min),
-            ("after_gate_closure", not time_min < terms.closes_min),
-            ("unknown_order_kind", order.kind not in KINDS),
-            ("negative_volume", order.quantity_mw < 0.0 or order.peak_mw < 0.0),
-            ("volume_above_maximum", order.quantity_mw > most),
-            ("volume_off_step", not is_on_step),
-            ("zero_volume", self._lots(quantity) == 0),
-            ("price_outside_limits", not low - noise <= order.price_eur_per_mwh <= high + noise),
-            ("price_off_tick", abs(ticks - round(ticks)) > 1e-6),
-            ("peak_outside_quantity", order.kind == "iceberg" and not 1 <= self._lots(peak) <= lots + 1e-6),
-            ("duplicate_id", order.order_id in self._used),
-        )
-        return next((name for name, is_broken in checks if is_broken), "")
+        if not low - noise <= price <= high + noise:
+            return "price_outside_limits"
+        ticks = min(max(price, low), high) / terms.tick_eur_per_mwh
+        if abs(ticks - round(ticks)) > 1e-6:
+            return "price_off_tick"
+        if order.kind == "iceberg" and not 1 <= self._lots(min(peak_mw, most)) <= lots + 1e-6:
+            return "peak_outside_quantity"
+        return "duplicate_id" if order.order_id in self._used else ""
 
     def _access_rule(self, order_id: int, owner: int | None, time_min: float) -> str:
         entry = self._resting.get(order_id)
@@ -261,12 +266,12 @@ class OrderBook:
     def _lots(self, quantity_mw: float) -> int:
         return math.floor(quantity_mw / self.terms.lot_mw + 1e-6)
 
-    def _entry_of(self, order: Order) -> _Entry:
+    def _entry_of(self, order: Order, order_id: int) -> _Entry:
         lots, peak = self._lots(order.quantity_mw), self._lots(order.peak_mw) if order.kind == "iceberg" else 0
         tick = round(order.price_eur_per_mwh / self.terms.tick_eur_per_mwh)
         self._turn += 1
         return _Entry(
-            order.order_id,
+            order_id,
             order.owner,
             order.is_buy,
             order.kind,

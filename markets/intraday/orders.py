@@ -43,6 +43,11 @@ class Product:
         """The periods of delivery."""
         return range(self.first_period, self.first_period + self.n_periods)
 
+    @property
+    def span(self) -> slice:
+        """The same as a slice of a series."""
+        return slice(self.first_period, self.first_period + self.n_periods)
+
 
 @dataclass(frozen=True)
 class BookTerms:
