@@ -295,6 +295,9 @@ class Dispatch:
         p, record = self.positions, self.record
         disturbance = float(np.mean(self.nation.disturbance_mw[t]))
         rest = self._rest_mw(t)
+        # incident reserve is emergency generation and load in the portfolios of the rest of the country
+        rest[0] -= balanced.incident_mw
+        p.activated_mwh[1, t] = balanced.incident_mwh
         used = [record.source_kwh[t] * self.scale, *(0.25 * (mw - disturbance / len(rest)) for mw in rest)]
         for k, mwh in enumerate(used):
             p.metered_mwh[k, t] = mwh
@@ -317,7 +320,7 @@ class Dispatch:
             imbalance_mwh=self.positions.imbalance_mwh(t)[:-1],
             shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
             surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
-            activated_mwh=activation.energy_mwh,
+            activated_mwh=np.append(activation.energy_mwh, balanced.incident_mwh),
             dispatch_up_eur_per_mwh=balanced.paid_up_eur_per_mwh,
             dispatch_down_eur_per_mwh=balanced.paid_down_eur_per_mwh,
             import_mwh=imported,
@@ -328,12 +331,14 @@ class Dispatch:
             cash.pay_national(t, tso, account, eur, "imbalance")
         for owner in np.unique(balanced.bids.owner).tolist():
             mine = balanced.bids.owner == owner
-            eur = float(np.sum(settled.bsp_eur[mine]))
+            eur = float(np.sum(settled.bsp_eur[:-1][mine]))
             account = self.cast.bsp.account if owner == self.cast.bsp.row else self.model.exchange.accounts[owner]
             cash.pay_national(t, tso, account, eur, "balancing_energy")
+        if balanced.incident_mw:
+            cash.pay_national(t, tso, self.model.exchange.accounts[1], float(settled.bsp_eur[-1]), "incident_reserve")
         cash.pay_national(t, tso, NEIGHBOURS, settled.neighbours_eur, "balancing_energy")
         self._settle_pass_through(t, balanced)
-        own_eur = float(np.sum(settled.bsp_eur[balanced.bids.owner == self.cast.bsp.row]))
+        own_eur = float(np.sum(settled.bsp_eur[:-1][balanced.bids.owner == self.cast.bsp.row]))
         self._transfer(t, own_eur)
         self.record.note_balance(t, balanced, self._error_mw(t))
         self.record.note_activations(t, balanced, self.cast.tso.parties)

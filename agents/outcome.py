@@ -98,6 +98,7 @@ def _system(m: Flexpolder) -> dict[str, Columns]:
             "system_imbalance_mw": s["error_mw"],
             "afrr_up_mwh": s["up_mwh"],
             "afrr_down_mwh": s["down_mwh"],
+            "mfrrda_mwh": s["incident_mwh"],
         }
     }
 

@@ -49,7 +49,7 @@ class Record:
         self.imbalance_eur = np.zeros((n_parties, n))
         self.reference_loading_share = np.zeros((n, a.n_branches))
         self.co2_g_per_kwh = np.zeros(n)
-        names = ("wind_mw", "solar_mw", "thermal_mw", "import_mw", "error_mw", "up_mwh", "down_mwh")
+        names = ("wind_mw", "solar_mw", "thermal_mw", "import_mw", "error_mw", "up_mwh", "down_mwh", "incident_mwh")
         self.system = {name: np.zeros(n) for name in names}
         prices = ("shortage", "surplus", "mid", "up", "down")
         self.price = {name: np.full(n, np.nan) for name in prices}
@@ -105,8 +105,9 @@ class Record:
         self.state[t] = p.state
         energy = balanced.activation.energy_mwh
         self.system["up_mwh"][t] = float(np.sum(energy[energy > 0.0]))
-        self.system["down_mwh"][t] = -float(np.sum(energy[energy < 0.0]))
+        self.system["down_mwh"][t] = 0.0 - float(np.sum(energy[energy < 0.0]))
         self.system["error_mw"][t] = error_mw
+        self.system["incident_mwh"][t] = balanced.incident_mwh
 
     def note_activations(self, t: int, balanced: Balanced, name_of: Sequence[str]) -> None:
         """Keep each provider's balancing energy."""

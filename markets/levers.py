@@ -92,6 +92,14 @@ class Regulation:
     afrr_import_capacity_mw: float = lever(
         70.0, 0.0, 2000.0, "PICASSO, IGCC (size: calibration)", "cross-border netting and aFRR exchange per direction"
     )
+    mfrrda_up_mw: float = lever(850.0, 0.0, 3000.0, "TenneT 2026 Q1", "contracted upward incident reserve (mFRRda)")
+    mfrrda_down_mw: float = lever(580.0, 0.0, 3000.0, "TenneT 2026 Q1", "contracted downward incident reserve (mFRRda)")
+    mfrrda_trigger_share: float = lever(
+        1.0, 0.0, 2.0, "assumption", "demand, as a share of the aFRR on offer, beyond which incident reserve is called"
+    )
+    mfrrda_premium_eur_per_mwh: float = lever(
+        200.0, 0.0, 2000.0, "assumption", "price of incident reserve: day-ahead plus (up) or less (down) this"
+    )
     state_sampling_s: int = lever(
         12,
         None,

@@ -58,11 +58,19 @@ class Balanced:
         State and prices.
     bids : EnergyBids
         Admitted bids; ``activation.energy_mwh`` has one value for each.
+    incident_mw : float
+        Incident reserve (mFRRda) that ran, + = up.
     """
 
     activation: IspActivation
     prices: IspPrices
     bids: EnergyBids
+    incident_mw: float = 0.0
+
+    @property
+    def incident_mwh(self) -> float:
+        """Energy of the incident reserve, + = up."""
+        return 0.25 * self.incident_mw
 
     @property
     def paid_up_eur_per_mwh(self) -> float:
@@ -123,7 +131,8 @@ class TSO(GridOperator):
         self.rules = balancing.activation_rules(regulation)
         self.bid_rules = balancing.bid_rules(regulation)
         self.capacity_rules = balancing.capacity_rules(regulation)
-        self.state = balancing.AT_REST
+        self.incident = balancing.incident_rules(regulation)
+        self.state, self.incident_mw = balancing.AT_REST, 0.0
         self.reserves = ReserveLog()
         self.duty = ReserveDuty(parties, len(self._quarter))
         self.load_forecast_mw = np.full(len(self._quarter), np.nan)
@@ -237,19 +246,29 @@ class TSO(GridOperator):
         for fault in refused:
             self.rejections.add(period, "balancing energy", self.parties[int(bids.owner[fault.row])], fault.rule)
         good = bids.rows(admitted)
-        activation = balancing.activate_isp(good, open_loop_mw, self.state, self.rules, passive=passive)
-        self.state = activation.controller_state
-        r = self.regulation
+        running = self.incident_mw
+        activation = balancing.activate_isp(good, open_loop_mw + running, self.state, self.rules, passive=passive)
+        self.state, r = activation.controller_state, self.regulation
+        bound_up, bound_down = self.incident.prices_eur_per_mwh(running, day_ahead_eur_per_mwh)
         prices = balancing.price_isp(
             activation,
             state_sampling_s=r.state_sampling_s,
             is_dual_pricing=r.is_dual_pricing,
             incentive_component_eur_per_mwh=r.incentive_component_eur_per_mwh,
+            mfrrda_up_eur_per_mwh=bound_up,
+            mfrrda_down_eur_per_mwh=bound_down,
             fallback_eur_per_mwh=day_ahead_eur_per_mwh,
         )
-        delta = float(np.mean(activation.delta_mw))
+        self.incident_mw = balancing.incident_call_mw(
+            activation,
+            offered_up_mw=float(np.sum(np.maximum(good.power_mw, 0.0))),
+            offered_down_mw=float(np.sum(np.maximum(-good.power_mw, 0.0))),
+            running_mw=running,
+            rules=self.incident,
+        )
+        delta = float(np.mean(activation.delta_mw)) + running
         self._published.append((period, delta, prices.state, prices.mid_price_eur_per_mwh))
-        return Balanced(activation, prices, good)
+        return Balanced(activation, prices, good, running)
 
     def activate(self, period: int, power_mw: float) -> None:
         """Steer the pool's BSP (TSO-3)."""

@@ -59,6 +59,7 @@ _TIME_AND_MARKETS = (
             _f("system_imbalance_mw", "MW", "imbalance before activation, + = surplus"),
             _f("afrr_up_mwh", "MWh", "activated upward energy"),
             _f("afrr_down_mwh", "MWh", "activated downward energy"),
+            _f("mfrrda_mwh", "MWh", "incident reserve called, + = up: its price bounds the period's balancing price"),
         ],
     ),
     declare(

@@ -59,7 +59,7 @@ from markets.balancing.frequency import (
     settled_deviation_hz,
     swing,
 )
-from markets.balancing.from_levers import activation_rules, bid_rules, capacity_rules, pool_rules
+from markets.balancing.from_levers import activation_rules, bid_rules, capacity_rules, incident_rules, pool_rules
 from markets.balancing.imbalance import (
     IspPrices,
     bound_by_mfrrda,
@@ -70,6 +70,7 @@ from markets.balancing.imbalance import (
     regulation_state,
     sample_delta,
 )
+from markets.balancing.incident import IncidentRules, balancing_demand_mw, incident_call_mw
 from markets.balancing.netting import (
     Exchange,
     Ladders,
@@ -134,6 +135,7 @@ __all__ = [
     "FcrRules",
     "FcrSize",
     "FcrVerification",
+    "IncidentRules",
     "IspActivation",
     "IspPrices",
     "IspSettlement",
@@ -156,6 +158,7 @@ __all__ = [
     "allocation_penalty_eur",
     "area_control_error_mw",
     "balance_delta_table",
+    "balancing_demand_mw",
     "bid_fault",
     "bid_rules",
     "bound_by_mfrrda",
@@ -170,6 +173,8 @@ __all__ = [
     "fcr_size",
     "frequency_deviation_hz",
     "imbalance_prices",
+    "incident_call_mw",
+    "incident_rules",
     "initial_slope_hz_per_s",
     "is_alert",
     "is_fast_enough",

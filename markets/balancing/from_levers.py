@@ -5,6 +5,7 @@ from __future__ import annotations
 from markets.balancing.bids import BidRules
 from markets.balancing.capacity import CapacityRules
 from markets.balancing.controller import ActivationRules
+from markets.balancing.incident import IncidentRules
 from markets.balancing.prequalification import PoolRules
 from markets.levers import Regulation
 
@@ -27,6 +28,16 @@ def bid_rules(regulation: Regulation) -> BidRules:
 def capacity_rules(regulation: Regulation) -> CapacityRules:
     """Capacity bid rules with the levers' smallest bid."""
     return CapacityRules(min_bid_mw=regulation.min_bid_mw)
+
+
+def incident_rules(regulation: Regulation) -> IncidentRules:
+    """Incident reserve as the levers set it."""
+    return IncidentRules(
+        up_mw=regulation.mfrrda_up_mw,
+        down_mw=regulation.mfrrda_down_mw,
+        trigger_share=regulation.mfrrda_trigger_share,
+        premium_eur_per_mwh=regulation.mfrrda_premium_eur_per_mwh,
+    )
 
 
 def pool_rules(regulation: Regulation) -> PoolRules:
