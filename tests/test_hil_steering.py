@@ -270,16 +270,41 @@ def unproven(**other: Any) -> Bench:
 def test_a_station_that_falls_back_is_proven_and_then_steered():
     bench = unproven()
     ticket = bench.point.command(Plan(8.0, bench.clock.utc + 9000))
-    bench.pass_(5, 11.0)
+    bench.pass_(5, 7.9)
+    assert bench.limits()[-1] == 11.5  # not above what the market allows, either
     assert bench.point.proof.forbids_renewal
     told = len(bench.limits())
-    bench.pass_(25, 11.0)
+    bench.pass_(25, 7.9)
     assert len(bench.limits()) == told  # nothing is renewed while it shall expire
     bench.pass_(2, 4.1)
     assert bench.point.proof.state == ProofState.PROVEN
     bench.pass_(3, 8.0)
     assert ticket.state == TicketState.CONFIRMED
     assert bench.point.known().falls_back is True
+
+
+def test_the_proof_waits_while_the_market_asks_for_less():
+    """A limit below the safe one goes out at once, in the middle of the proof too; the proof is tried again later."""
+    bench = unproven()
+    bench.point.command(Plan(0.0, bench.clock.utc + 9000))
+    bench.pass_(5, 0.0)
+    assert set(bench.limits()) == {0.0}
+    assert bench.point.proof.state == ProofState.WAITING
+    bench.point.command(Plan(11.0, bench.clock.utc + 9000))
+    bench.steer()
+    bench.pass_(5, 10.9)
+    assert bench.point.proof.state == ProofState.EXPIRING
+    bench.point.command(Plan(2.0, bench.clock.utc + 9000))
+    bench.steer()
+    bench.pass_(3, 0.0)
+    assert bench.limits()[-1] == 0.0
+    assert bench.point.counts["overdraw"] == 0
+    assert bench.point.proof.state == ProofState.WAITING
+    bench.point.command(Plan(11.0, bench.clock.utc + 9000))
+    bench.steer()
+    bench.pass_(29, 10.9)
+    bench.pass_(3, 4.1)
+    assert bench.point.proof.state == ProofState.PROVEN
 
 
 def test_a_station_that_does_not_fall_back_is_refused():

@@ -44,6 +44,11 @@ class Envelope:
         return min(self.connection_kw, self.station_kw, self.cable_a * VOLT * self.phases / 1000.0)
 
     @property
+    def physical_kw(self) -> float:
+        """Most that hardware of this kind can draw whatever it was told: what is above is a fault of the meter."""
+        return max(self.station_kw, self.cable_a * VOLT * 3 / 1000.0, self.discharge_kw)
+
+    @property
     def min_kw(self) -> float:
         """Least power other than zero."""
         return MIN_A * VOLT * self.phases / 1000.0

@@ -15,7 +15,7 @@ from agents.hardware.meter import Sample
 from agents.hardware.proof import Proof, ProofState
 from agents.hardware.register import Mark, Register
 from agents.hardware.tickets import Accepted, PowerTally, TicketBook
-from agents.hardware.told import PowerBelief, ToldLimits
+from agents.hardware.told import MISMATCHES, PowerBelief, ToldLimits
 from agents.port import (
     Capabilities,
     EventLog,
@@ -76,9 +76,7 @@ class PhysicalPoint:
         self.settings, self.clock = settings, clock
         self._known = known or Known()
         e = settings.envelope
-        self.register = Register(
-            max(e.station_kw, e.discharge_kw) * 1000.0, clock.utc_s(), can_discharge=e.discharge_kw > 0
-        )
+        self.register = Register(e.physical_kw * 1000.0, clock.utc_s(), can_discharge=e.discharge_kw > 0)
         if self._known.mark is not None:
             self.register.resume(self._known.mark)
         self.told = ToldLimits(e.max_kw)
@@ -106,6 +104,8 @@ class PhysicalPoint:
         self.soc_share = math.nan
         self.heard_utc_s = math.nan
         self.wake: Callable[[], None] = lambda: None
+        self.room_kw: Callable[[], float] = lambda: math.inf
+        """What the other points of the station leave of its limit."""
         self.book = TicketBook(clock, settings.reaction_s)
         self._ids: dict[str, str] = {}
         self._next_id = int(clock.utc_s())
@@ -129,12 +129,12 @@ class PhysicalPoint:
         """Newest reading; never waits."""
         now_s = self.clock.utc_s()
         quality = self._quality(now_s)
-        power_kw = self.power_kw if self.is_occupied else 0.0
+        power_kw = self.power_kw if self.transaction is not None else 0.0
         if quality == Quality.ABSENT:
             power_kw = 0.0
         elif quality == Quality.ESTIMATED:
             power_kw = self.estimate_kw(now_s)
-        measured_s = self.heard_utc_s if self.is_occupied else now_s
+        measured_s = self.heard_utc_s if self.transaction is not None else now_s
         return Reading(power_kw, self.register.last_kwh, quality, measured_s, self.soc_share, self.is_occupied)
 
     def command(self, plan: Plan) -> Ticket:
@@ -214,8 +214,8 @@ class PhysicalPoint:
             return Quality.ABSENT
         if not self.is_linked:
             return Quality.ESTIMATED
-        if not self.is_occupied:
-            return Quality.FRESH
+        if self.transaction is None:
+            return Quality.FRESH  # without a session nothing flows and nothing is metered
         if math.isnan(self.heard_utc_s):
             return Quality.STALE
         if self.register.is_suspect:
@@ -381,7 +381,7 @@ class PhysicalPoint:
         self.transaction, self.power_kw, self.plugged_utc_s = None, 0.0, math.inf
         self.state = "occupied" if self.state == "charging" else self.state
         self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
-        self.proof.session_ended()
+        self.proof.postpone()
         self.wake()
 
     # --- meter -------------------------------------------------------------------------------------------------------
@@ -402,28 +402,36 @@ class PhysicalPoint:
         is_live = not math.isnan(at_s) and (math.isnan(self.heard_utc_s) or at_s >= self.heard_utc_s)
         mismatches = self.belief.mismatches
         power_w = self.belief.take(sample, at_s, is_believed=is_believed)
-        if self.belief.mismatches == 3 and mismatches == 2:
+        if self.belief.mismatches == MISMATCHES and mismatches < MISMATCHES:
             self.note("power_mismatch", "the stated power contradicts the register; the register is believed")
-        if not is_live or math.isnan(power_w) or at_s > received_s + self.register.tolerance_s:
+        if not is_live or at_s > received_s + self.register.tolerance_s:
             return
-        if abs(power_w) > 1500.0 * max(self.settings.envelope.station_kw, self.settings.envelope.discharge_kw) + 1000.0:
+        if math.isnan(power_w):
+            if is_believed and not math.isnan(sample.net_wh):
+                self.heard_utc_s = at_s  # the register speaks, if not of power
+            return
+        if abs(power_w) > 1500.0 * self.settings.envelope.physical_kw + 1000.0:
             self.counts["absurd_power"] += 1
             return
         self._add_power(received_s)
         self.heard_utc_s, self.power_kw = at_s, power_w / 1000.0
         if not math.isnan(sample.soc_share):
             self.soc_share = min(max(sample.soc_share, 0.0), 1.0)
-        self._judge(self.power_kw, at_s)
+        self._judge(self.power_kw, self.belief.since_s, at_s)
 
-    def _judge(self, power_kw: float, at_s: float) -> None:
-        """Compare a power with what was told (CP-3), confirm tickets, go on with the proof."""
+    def _judge(self, power_kw: float, since_s: float, at_s: float) -> None:
+        """Compare a power with what was told (CP-3), confirm tickets, go on with the proof.
+
+        A mean from the register speaks for the time from ``since_s`` on: it is held against the highest limit of that
+        time, and confirms only what was told before it began.
+        """
         was = self.proof.state
         self.proof.saw(power_kw, at_s)
         if self.proof.state != was:
             self.note(f"proof_{self.proof.state}", f"after {self.proof.took_s:.1f} s" if self.proof.took_s > 0 else "")
-        for accepted in self.book.judge(power_kw, at_s):
+        for accepted in self.book.judge(power_kw, since_s):
             self._note_violation(accepted, power_kw, at_s)
-        allowed_kw = self.told.highest_kw(at_s - self.settings.reaction_s, at_s)
+        allowed_kw = self.told.highest_kw(since_s - self.settings.reaction_s, at_s)
         if within_limit(power_kw, min(max(allowed_kw, 0.0), self.settings.envelope.max_kw)):
             self._overdraws = 0
             return

@@ -79,8 +79,8 @@ class Proof:
             elif passed_s > self.lease_s + self.reaction_s:
                 self.state = ProofState.FAILED
 
-    def session_ended(self) -> None:
-        """Without session nothing can be shown."""
+    def postpone(self) -> None:
+        """Nothing can be shown now: the session ended, or less is wanted than would show it."""
         if self.state in (ProofState.RAISED, ProofState.EXPIRING):
             self.state = ProofState.WAITING
 

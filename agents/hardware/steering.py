@@ -23,7 +23,7 @@ from agents.hardware.link import Reply
 from agents.hardware.point import DISCHARGING, PhysicalPoint
 from agents.hardware.proof import ProofState
 from agents.hardware.setup import Setup
-from agents.port import Ticket, TicketState
+from agents.port import Ticket, TicketState, within_limit
 
 RENEW_SHARE = 1.0 / 3.0
 STOP_EVERY_S = 5.0
@@ -91,22 +91,29 @@ class Steering:
         point, wishes = self.point, self.point.wishes
         if wishes.is_emergency:
             return 0.0
-        safe_kw = self.envelope.bounded(self.envelope.safe_kw)
+        safe_kw, planned_kw = self.envelope.bounded(self.envelope.safe_kw), self._planned_kw()
         if point.proof.wants_high and self._is_proving:
-            return self.envelope.bounded(point.proof.high_kw)
-        now_s = point.clock.utc_s()
-        plan = wishes.plan
-        if wishes.is_released or plan is None or now_s >= plan.valid_until_utc_s:
-            return safe_kw
+            limit_kw = min(self.envelope.bounded(point.proof.high_kw), planned_kw)
+        elif math.isinf(planned_kw):
+            limit_kw = safe_kw
+        else:
+            limit_kw = planned_kw if point.is_steerable else min(planned_kw, safe_kw)
+        return min(limit_kw, point.room_kw())
+
+    def _planned_kw(self) -> float:
+        """Limit of the plan in force, inside the envelope; infinite where there is none."""
+        plan, wishes = self.point.wishes.plan, self.point.wishes
+        if wishes.is_released or plan is None or self.point.clock.utc_s() >= plan.valid_until_utc_s:
+            return math.inf
         limit_kw = self.envelope.bounded(plan.limit_kw)
-        if point.version not in DISCHARGING:
-            limit_kw = max(limit_kw, 0.0)
-        return limit_kw if point.is_steerable else min(limit_kw, safe_kw)
+        return limit_kw if self.point.version in DISCHARGING else max(limit_kw, 0.0)
 
     @property
     def _is_proving(self) -> bool:
-        point = self.point
-        return point.proof.is_open and not self.settings.insist and not point.wishes.is_refused
+        """Whether the proof goes on now: it waits while the market asks for less than would show anything."""
+        point, safe_kw = self.point, self.envelope.safe_kw
+        is_wanted = point.proof.is_open and not self.settings.insist and not point.wishes.is_refused
+        return is_wanted and not within_limit(min(self._planned_kw(), point.room_kw()), safe_kw)
 
     def _now_kw(self, now_s: float) -> float:
         wanted_kw = self.wanted_kw()
@@ -151,6 +158,9 @@ class Steering:
         if point.transaction != self._transaction:
             self._transaction, self._told_kw, self._told_at_s = point.transaction, math.nan, -math.inf
             self._stops, self._raised_since_s = 0, math.nan
+        if point.proof.state in (ProofState.RAISED, ProofState.EXPIRING) and not self._is_proving:
+            point.proof.postpone()
+            point.note("proof_postponed", "the market asks for less")
         if point.proof.state == ProofState.RAISED and now_s - self._raised_since_s > self._patience_s:
             point.proof.give_up()
             point.note("proof_undecided", "the car does not draw more than the safe limit")

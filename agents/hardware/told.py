@@ -53,6 +53,10 @@ class ToldLimits:
         return max(highest, self.safe_kw) if covered_to > start_s else highest
 
 
+MISMATCHES = 3
+"""Samples in a row whose power contradicts the register before the register is believed."""
+
+
 @dataclass
 class PowerBelief:
     """Power from what the station says and from its register; whoever contradicts the register loses.
@@ -62,32 +66,47 @@ class PowerBelief:
 
     quanta: float = 10.0
     mismatches: int = 0
+    since_s: float = math.nan
+    """Start of the time that the newest power speaks for: the sample's own moment, or the base of a mean."""
     _base: tuple[float, float] = (math.nan, math.nan)
     _derived_w: float = math.nan
+    _derived_since_s: float = math.nan
 
     def take(self, sample: Sample, at_s: float, *, is_believed: bool) -> float:
-        """Power to believe after this sample, W; NaN when nothing is known."""
-        if is_believed:
-            self._derive(sample, at_s)
-        said_w = sample.power_w
-        if math.isnan(said_w):
-            return math.nan if sample.is_end else self._derived_w
-        if math.isnan(self._derived_w):
+        """Power to believe after this sample, W; NaN when nothing new is known.
+
+        A mean from the register is told once: it speaks for the time since its base, and says nothing of later.
+        """
+        is_new = is_believed and self._derive(sample, at_s)
+        said_w, before = sample.power_w, self.mismatches
+        is_wrong = not math.isnan(said_w) and self._is_contradicted(said_w, is_believed=is_believed)
+        if not math.isnan(said_w) and not is_wrong:
+            self.since_s = at_s
             return said_w
+        self.since_s = self._derived_since_s
+        is_new |= is_wrong and before < MISMATCHES
+        return self._derived_w if is_new and not (sample.is_end and math.isnan(said_w)) else math.nan
+
+    def _is_contradicted(self, said_w: float, *, is_believed: bool) -> bool:
+        """Whether the register has contradicted the stated power for three samples."""
+        if math.isnan(self._derived_w):
+            return False
         is_off = abs(said_w - self._derived_w) > max(0.5 * abs(self._derived_w), 500.0)
         self.mismatches = self.mismatches + 1 if is_off and is_believed else 0 if not is_off else self.mismatches
-        return self._derived_w if self.mismatches >= 3 else said_w
+        return self.mismatches >= MISMATCHES
 
     def reset(self) -> None:
         """Forget the register (a new transaction may bring a new one)."""
         self._base, self._derived_w, self.mismatches = (math.nan, math.nan), math.nan, 0
 
-    def _derive(self, sample: Sample, at_s: float) -> None:
-        """Mean power since a sample so long ago that the register's rounding does not matter."""
+    def _derive(self, sample: Sample, at_s: float) -> bool:
+        """Mean power since a sample so long ago that the register's rounding does not matter; whether it is new."""
         if math.isnan(self._base[0]) or at_s < self._base[0]:
             self._base = (at_s, sample.net_wh)
-            return
+            return False
         passed_s, risen_wh = at_s - self._base[0], sample.net_wh - self._base[1]
         if passed_s > 0 and (abs(risen_wh) >= self.quanta * sample.quantum_wh or passed_s >= 60.0):
-            self._derived_w = risen_wh * 3600.0 / passed_s
+            self._derived_w, self._derived_since_s = risen_wh * 3600.0 / passed_s, self._base[0]
             self._base = (at_s, sample.net_wh)
+            return True
+        return False
