@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agents.hardware import wire
 from agents.hardware.clock import Clock, SystemClock
 from agents.hardware.config import HardwareSettings, StationSettings
+from agents.hardware.crew import Crew
 from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
 from agents.hardware.keep import Leases, read_known, write_known
@@ -78,7 +79,8 @@ class CentralSystem:
         self.settings, self.clock = settings, clock or SystemClock()
         self.points: dict[str, PhysicalPoint] = {}
         self.port = settings.port
-        self._sockets = Sockets(settings, self.clock, self.points, dialect_of, self)
+        self.crews: dict[str, Crew] = {}
+        self._sockets = Sockets(settings, self.clock, self.crews, dialect_of, self)
         self.counters = self._sockets.counters
         self._door = Door(settings, self._sockets.enter)
         self._leases = Leases(settings.state_folder / "leases")
@@ -96,11 +98,13 @@ class CentralSystem:
     async def start(self) -> int:
         """Take the leases, read what is known, listen; the port."""
         try:
-            for station in self.settings.stations:
-                self._leases.take(station.station_id)
+            for station_id in self.settings.members:
+                self._leases.take(station_id)
             self._recorder = Recorder(self.settings.folder, self.clock)
-            for station in self.settings.stations:
-                self._add_point(station)
+            for name, station in self.settings.named.items():
+                self._add_point(name, station)
+            for station_id in self.settings.members:
+                self.crews[station_id] = Crew(self.points_of(station_id))
             await warm_up()
             self.port = await self._door.open()
         except BaseException:
@@ -136,11 +140,15 @@ class CentralSystem:
             self._recorder.close()
         self._leases.release()
 
-    def _add_point(self, station: StationSettings) -> None:
-        known = read_known(self.settings.state_folder, station.station_id)
-        self.points[station.station_id] = PhysicalPoint(station, self.clock, known)
+    def points_of(self, station_id: str) -> list[PhysicalPoint]:
+        """Points of one station."""
+        return [point for point in self.points.values() if point.settings.station_id == station_id]
+
+    def _add_point(self, name: str, station: StationSettings) -> None:
+        known = read_known(self.settings.state_folder, name)
+        self.points[name] = PhysicalPoint(station, self.clock, known)
         details = asdict(station) | {"id_tags": []}
-        self._own(station.station_id, "watch", settings=_finite(details), known=_finite(asdict(known)))
+        self._own(name, "watch", settings=_finite(details), known=_finite(asdict(known)))
 
     async def _last_words(self) -> None:
         """Give every station a moment to take the safe limit."""
@@ -162,8 +170,8 @@ class CentralSystem:
             if self._recorder is not None:
                 self._recorder.flush()
             self.keep()
-            for name, point in self.points.items():
-                self._tell_counts(name, point)
+            for station_id, crew in self.crews.items():
+                self._tell_counts(station_id, crew.lead)
 
     def _tell_counts(self, name: str, point: PhysicalPoint) -> None:
         """Turn what a link only counts into events, at most one of a kind each tick."""
@@ -250,17 +258,18 @@ class CentralSystem:
         self._own(station, "settle", start=start_utc_s, end=end_utc_s)
         return settle(self.points[station], start_utc_s, end_utc_s)
 
-    def link_of(self, station: str) -> Link | None:
+    def link_of(self, station_id: str) -> Link | None:
         """Open link of a station (for checks beyond steering)."""
-        connection = self._sockets.open.get(station)
+        connection = self._sockets.open.get(station_id)
         return connection.link if connection else None
 
-    def steering_of(self, station: str) -> Steering | None:
-        """Steering of a connected station."""
-        if station in self._drivers:
-            return self._drivers[station].steering
-        connection = self._sockets.open.get(station)
-        return connection.steering if connection else None
+    def steering_of(self, name: str) -> Steering | None:
+        """Steering of a point whose station is connected."""
+        if name in self._drivers:
+            return self._drivers[name].steering
+        point = self.points[name]
+        connection = self._sockets.open.get(point.settings.station_id)
+        return next((s for s in connection.steerings if s.point is point), None) if connection else None
 
     def latencies(self) -> list[float]:
         """Set-point to socket since the last question, s."""
@@ -289,12 +298,12 @@ class CentralSystem:
     def came(self, station: str, version: str) -> None:
         """A station's link is open."""
         self._own(station, "linked", version=version)
-        self.points[station].linked(version)
+        self.crews[station].linked(version)
 
     def went(self, station: str, reason: str) -> None:
         """A station's link is gone."""
         self._own(station, "unlinked", reason=reason)
-        self.points[station].unlinked(reason)
+        self.crews[station].unlinked(reason)
 
     def watch(self, station: str) -> _Watch:
         """Sees a station's messages."""

@@ -46,6 +46,8 @@ class StationSettings:
         Empty for OCPP (the station calls us); ``modbus://host:502?unit=1`` for SunSpec (we call the device).
     id_tags : tuple of str
         Identities that may charge; empty = all.
+    station_limit_kw : float
+        Limit of the whole station, which its connectors share.
     """
 
     station_id: str
@@ -61,6 +63,7 @@ class StationSettings:
     start_after_s: float = 5.0
     address: str = ""
     id_tags: tuple[str, ...] = ()
+    station_limit_kw: float = math.inf
 
     @property
     def reaction_s(self) -> float:
@@ -80,9 +83,27 @@ class StationSettings:
             (self.unit in ("", "A", "W"), f"unit {self.unit!r}, must be A or W"),
             (self.lease_s >= 3, f"lease of {self.lease_s:g} s, must be 3 s or more"),
             (self.meter_interval_s >= 1, f"meter interval of {self.meter_interval_s:g} s, must be 1 s or more"),
+            (self.connector is None or self.connector >= 1, f"connector {self.connector}, must be 1 or more"),
+            (self.station_limit_kw > 0, f"limit of {self.station_limit_kw:g} kW for the station, must be positive"),
             (e.ramp_kw_per_s > 0, f"ramp of {e.ramp_kw_per_s:g} kW/s, must be positive"),
         ]
         return [f"{place}: {text}" for good, text in checks if not good]
+
+
+def _sharing_faults(station_id: str, members: list[StationSettings]) -> list[str]:
+    """What is wrong with several connectors of one station."""
+    if len(members) == 1:
+        return []
+    place, connectors = f"station {station_id!r}", [m.connector for m in members]
+    found = []
+    if None in connectors or len(set(connectors)) < len(connectors):
+        found.append(f"{place} is named {len(members)} times: each needs a connector of its own")
+    if any(m.address for m in members):
+        found.append(f"{place}: a SunSpec device has one connector")
+    limit_kw, safe_kw = min(m.station_limit_kw for m in members), sum(m.envelope.safe_kw for m in members)
+    if safe_kw > limit_kw:
+        found.append(f"{place}: safe limits add up to {safe_kw:g} kW, more than the station's {limit_kw:g} kW")
+    return found
 
 
 PERIOD_S = 900.0
@@ -145,11 +166,25 @@ class HardwareSettings:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def members(self) -> dict[str, list[StationSettings]]:
+        """Settings of the connectors of each station."""
+        of: dict[str, list[StationSettings]] = {}
+        for station in self.stations:
+            of.setdefault(station.station_id, []).append(station)
+        return of
+
+    @property
+    def named(self) -> dict[str, StationSettings]:
+        """Settings by name of the point: the station's identity, and its connector where it has several."""
+        several = {name for name, members in self.members.items() if len(members) > 1}
+        return {f"{s.station_id}/{s.connector}" if s.station_id in several else s.station_id: s for s in self.stations}
+
     def faults(self) -> list[str]:
         """What is wrong, all at once."""
         found = [fault for station in self.stations for fault in station.faults()]
-        ids = [s.station_id for s in self.stations]
-        found += [f"station {i!r} is named twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
+        for station_id, members in self.members.items():
+            found += _sharing_faults(station_id, members)
         rows = [s.row for s in self.stations]
         found += [f"charging point row {r} has two stations" for r in sorted({r for r in rows if rows.count(r) > 1})]
         if self.security_profile not in (0, 1, 2, 3):

@@ -61,8 +61,8 @@ class Sink(Protocol):
         """A connector is free, occupied, charging, faulted or unavailable."""
         ...
 
-    def authorises(self, tag: str) -> bool:
-        """Whether this identity may charge."""
+    def authorises(self, tag: str, connector: int = 0) -> bool:
+        """Whether this identity may charge, at a connector or (0) at any."""
         ...
 
     def started(self, key: str, connector: int, utc_s: float, samples: Iterable[Sample]) -> str:

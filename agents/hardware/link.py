@@ -180,13 +180,18 @@ class Link:
         finally:
             self._fail_pending()
 
-    async def call(self, action: str, payload: dict[str, Any], timeout_s: float | None = None) -> Reply:
-        """Call the peer and wait for its answer; one call at a time, as OCPP asks. Never raises."""
+    async def call(
+        self, action: str, payload: dict[str, Any], timeout_s: float | None = None, *, mark: str = ""
+    ) -> Reply:
+        """Call the peer and wait for its answer; one call at a time, as OCPP asks. Never raises.
+
+        ``mark`` ends the message's id: the connector that a call is for, where a station has several.
+        """
         async with self._one_at_a_time:
             if not self.is_open:
                 return Reply(error="LinkDown")
             self._number += 1
-            message_id = f"{self._name}-{self._number}"
+            message_id = f"{self._name}-{self._number}" + (f".{mark}" if mark else "")
             future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
             self._pending[message_id], self._action_of[message_id] = future, action
             start_s = self._clock.mono_s()

@@ -64,9 +64,9 @@ class Dialect16:
         return {"idTagInfo": self._tag_info(sink, payload)}
 
     def _on_StartTransaction(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
-        info = self._tag_info(sink, payload)
         stamp = seconds(payload.get("timestamp"))
         connector = whole(payload, "connectorId", 1)
+        info = self._tag_info(sink, payload, connector)
         key = f"{connector}/{payload.get('timestamp')}/{payload.get('meterStart')}"
         begin = [register_sample(payload.get("meterStart"), payload.get("timestamp"))]
         if info["status"] != "Accepted":
@@ -96,8 +96,8 @@ class Dialect16:
     def _on_SignCertificate(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Rejected"}
 
-    def _tag_info(self, sink: Sink, payload: dict[str, Any]) -> dict[str, str]:
-        return {"status": "Accepted" if sink.authorises(text(payload, "idTag")) else "Invalid"}
+    def _tag_info(self, sink: Sink, payload: dict[str, Any], connector: int = 0) -> dict[str, str]:
+        return {"status": "Accepted" if sink.authorises(text(payload, "idTag"), connector) else "Invalid"}
 
     def probe(self) -> Wire:
         """Ask what the station can do."""

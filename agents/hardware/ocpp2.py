@@ -109,7 +109,7 @@ class Dialect2:
         state = _CHARGING.get(text(payload, "transactionInfo", "chargingState"))
         if state and kind != "Ended":
             sink.status(connector, state, stamp)
-        return {"idTokenInfo": self._token_info(sink, payload)} if payload.get("idToken") else {}
+        return {"idTokenInfo": self._token_info(sink, payload, connector)} if payload.get("idToken") else {}
 
     def _on_NotifyEVChargingNeeds(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         needs = payload.get("chargingNeeds")
@@ -124,8 +124,8 @@ class Dialect2:
     def _on_Get15118EVCertificate(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         return {"status": "Failed", "exiResponse": ""}
 
-    def _token_info(self, sink: Sink, payload: dict[str, Any]) -> dict[str, str]:
-        return {"status": "Accepted" if sink.authorises(text(payload, "idToken", "idToken")) else "Invalid"}
+    def _token_info(self, sink: Sink, payload: dict[str, Any], connector: int = 0) -> dict[str, str]:
+        return {"status": "Accepted" if sink.authorises(text(payload, "idToken", "idToken"), connector) else "Invalid"}
 
     def probe(self) -> Wire:
         """Ask what the station can do."""

@@ -59,6 +59,18 @@ class Known:
     mark: Mark | None = None
 
 
+class Numbers:
+    """Transaction ids of 1.6 are whole numbers; ours grow with time, so that a restart does not give one twice."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._last = clock, int(clock.utc_s())
+
+    def new(self) -> str:
+        """An id that no other transaction of the station has."""
+        self._last = max(self._last + 1, int(self._clock.utc_s()))
+        return str(self._last)
+
+
 class PhysicalPoint:
     """State of one physical point; every change comes from a message, a command or the clock, never from waiting.
 
@@ -107,8 +119,10 @@ class PhysicalPoint:
         self.room_kw: Callable[[], float] = lambda: math.inf
         """What the other points of the station leave of its limit."""
         self.book = TicketBook(clock, settings.reaction_s)
+        self.numbers = Numbers(clock)
+        self.profile_base = 0
+        """Added to the ids of charging profiles, which must be unique in a station."""
         self._ids: dict[str, str] = {}
-        self._next_id = int(clock.utc_s())
         self._ended: set[str] = set()
         self._lost: dict[str, float] = {}
         self._overdraws = 0
@@ -302,7 +316,7 @@ class PhysicalPoint:
         waiting = [c for c, state in self._states.items() if state in ("occupied", "charging")]
         return self.connector or (waiting[0] if waiting else 1)
 
-    def authorises(self, tag: str) -> bool:
+    def authorises(self, tag: str, connector: int = 0) -> bool:
         """Whether this identity may charge."""
         allowed = not self.settings.id_tags or tag in (*self.settings.id_tags, OWN_TAG)
         is_in = allowed and not self.wishes.is_emergency and not self.wishes.is_refused
@@ -314,7 +328,7 @@ class PhysicalPoint:
         """A session started. The same start told twice is one session."""
         transaction = self._ids.get(key)
         if transaction is None:
-            transaction = key if self.version != "1.6" else self._new_id()
+            transaction = key if self.version != "1.6" else self.numbers.new()
             self._ids[key] = transaction
             if self.connector is None:
                 self.connector = connector or 1
@@ -362,10 +376,9 @@ class PhysicalPoint:
     def _is_ours(self, connector: int | None) -> bool:
         return not connector or self.connector is None or connector == self.connector
 
-    def _new_id(self) -> str:
-        """Ids of 1.6 are whole numbers; ours grow with time, so that a restart does not give one twice."""
-        self._next_id = max(self._next_id + 1, int(self.clock.utc_s()))
-        return str(self._next_id)
+    def knows(self, transaction: str) -> bool:
+        """Whether a transaction is, or was, one of this point."""
+        return transaction == self.transaction or transaction in self._ended or transaction in self._ids.values()
 
     def _begin(self, transaction: str) -> None:
         if self.transaction != transaction:

@@ -13,6 +13,7 @@ from agents.hardware import wire
 from agents.hardware.central import dialect_of, settle
 from agents.hardware.clock import SetClock
 from agents.hardware.config import StationSettings
+from agents.hardware.crew import Crew
 from agents.hardware.dialect import Dialect
 from agents.hardware.envelope import Envelope
 from agents.hardware.link import Refused, Reply
@@ -65,13 +66,27 @@ class Replayed:
 
 
 class _Station:
-    """One station in a replay."""
+    """One station in a replay, with the points of its connectors."""
 
-    def __init__(self, point: PhysicalPoint) -> None:
-        self.point = point
+    def __init__(self) -> None:
+        self.points: list[PhysicalPoint] = []
+        self.crew: Crew | None = None
         self.dialect: Dialect | None = None
-        self.steering: Steering | None = None
-        self.pending: dict[str, Work] = {}
+        self.steerings: tuple[Steering, ...] = ()
+        self.pending: dict[str, tuple[Steering, Work]] = {}
+
+    def link(self, version: str) -> None:
+        """A socket opens."""
+        self.crew = self.crew or Crew(self.points)
+        self.dialect = dialect_of(version)
+        self.crew.linked(version)
+        self.steerings = self.crew.steerings(self.dialect)
+
+    def steering_of(self, message_id: str) -> Steering:
+        """Steering that made a call: its connector ends the message's id where there are several."""
+        mark = message_id.rpartition(".")[2]
+        of = {str(s.point.settings.connector): s for s in self.steerings}
+        return of.get(mark, self.steerings[0])
 
 
 class Replay:
@@ -95,6 +110,9 @@ class Replay:
             self._clock.utc, self._clock.mono = row.utc_s, row.mono_s
             if row.direction == "own" and row.action == "watch":
                 self._watch(row)
+            elif row.direction == "own" and row.kind == 0 and row.action not in ("linked", "unlinked"):
+                if row.station in self.found.points:
+                    self._own(self.found.points[row.station], row)
             elif row.station in self._stations:
                 self._feed(self._stations[row.station], row)
         return self.found
@@ -103,11 +121,14 @@ class Replay:
         body = row.body
         point = PhysicalPoint(_settings(body["settings"]), self._clock, _known(body["known"]))
         self.found.points[row.station] = point
-        self._stations[row.station] = _Station(point)
+        self._stations.setdefault(point.settings.station_id, _Station()).points.append(point)
 
     def _feed(self, station: _Station, row: Row) -> None:
-        if row.direction == "own" and row.kind == 0:
-            self._own(station, row)
+        if row.direction == "own" and row.action == "linked" and row.kind == 0:
+            station.link(row.body["version"])
+        elif row.direction == "own" and row.kind == 0:
+            if station.crew is not None:
+                station.crew.unlinked(row.body["reason"])
         elif row.direction == "own":
             self._answered(station, row, Reply(error=row.error))
         elif row.direction == "out":
@@ -118,15 +139,9 @@ class Replay:
             reply = Reply(row.body) if row.kind == wire.RESULT else Reply(error=row.error or "GenericError")
             self._answered(station, row, reply)
 
-    def _own(self, station: _Station, row: Row) -> None:
-        point, body = station.point, row.body
-        if row.action == "linked":
-            station.dialect = dialect_of(body["version"])
-            point.linked(body["version"])
-            station.steering = Steering(point, station.dialect)
-        elif row.action == "unlinked":
-            point.unlinked(body["reason"])
-        elif row.action == "command":
+    def _own(self, point: PhysicalPoint, row: Row) -> None:
+        body = row.body
+        if row.action == "command":
             point.command(Plan(float(body["limit_kw"]), body["valid_until"]))
         elif row.action == "begin":
             point.mean_kw()
@@ -141,10 +156,10 @@ class Replay:
             self.found.settled.append(booked | settle(point, body["start"], body["end"]))
 
     def _heard(self, station: _Station, row: Row) -> None:
-        if station.dialect is None:
+        if station.dialect is None or station.crew is None:
             return
         try:
-            station.dialect.answer(station.point, row.action, row.body)
+            station.dialect.answer(station.crew.sink, row.action, row.body)
         except Refused:
             return
         except Exception as fault:
@@ -152,21 +167,22 @@ class Replay:
 
     def _called(self, station: _Station, row: Row) -> None:
         """The recorded run called here: the replay must want the same."""
-        if row.kind != wire.CALL or station.steering is None or row.action in BESIDE:
+        if row.kind != wire.CALL or not station.steerings or row.action in BESIDE:
             return
         self.found.calls += 1
-        work = station.steering.next()
+        steering = station.steering_of(row.message_id)
+        work = steering.next()
         if work is None or _essence(work.wire[0], work.wire[1]) != _essence(row.action, row.body):
             wanted = work.wire[0] if work else "nothing"
             self.found.differences.append(f"{row.seq}: {row.action} recorded, {wanted} wanted")
             work = work if work and work.wire[0] == row.action else None
         if work is not None:
-            station.pending[row.message_id] = work
+            station.pending[row.message_id] = (steering, work)
 
     def _answered(self, station: _Station, row: Row, reply: Reply) -> None:
-        work = station.pending.pop(row.message_id, None)
-        if work is not None and station.steering is not None:
-            station.steering.done(work, reply)
+        steering, work = station.pending.pop(row.message_id, (None, None))
+        if steering is not None and work is not None:
+            steering.done(work, reply)
 
 
 def replay(path: Path) -> Replayed:
@@ -178,7 +194,7 @@ def _settings(raw: dict[str, Any]) -> StationSettings:
     """Settings from the recording; infinities were written as text."""
     values: dict[str, Any] = dict(raw)
     envelope: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in raw["envelope"].items()}
-    values |= {"envelope": Envelope(**envelope), "id_tags": ()}
+    values |= {"envelope": Envelope(**envelope), "id_tags": (), "station_limit_kw": float(raw["station_limit_kw"])}
     return StationSettings(**values)
 
 

@@ -94,7 +94,7 @@ class HardwarePort:
             raise HardwareFault("; ".join(faults))
         self.settings = settings
         self.points = np.array([s.row for s in settings.stations], dtype=np.int64)
-        self._names = [s.station_id for s in settings.stations]
+        self.names = list(settings.named)
         self.timing = Timing()
         self.events: list[tuple[str, float, str, str]] = []
         self.figures: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class HardwarePort:
         if np.isnan(self._origin_utc_s):
             self._origin_utc_s, self._first_period = now_s, period
             self._central.send({"do": "begin"})
-        limits = {name: float(kw) for name, kw in zip(self._names, np.asarray(limit_kw, dtype=float), strict=True)}
+        limits = {name: float(kw) for name, kw in zip(self.names, np.asarray(limit_kw, dtype=float), strict=True)}
         valid_s = max(2.0 * self.settings.period_s, 5.0)
         self._central.send({"do": "post", "limits_kw": limits, "valid_s": valid_s, "decided_utc_s": now_s})
 
@@ -173,7 +173,7 @@ class HardwarePort:
 
     def session(self, row: int, wish: str, reason: str = "") -> None:
         """Ask for the start or the stop of a session at a point."""
-        name = self._names[int(np.flatnonzero(self.points == row)[0])]
+        name = self.names[int(np.flatnonzero(self.points == row)[0])]
         self._central.send({"do": "session", "station": name, "wish": wish, "reason": reason})
 
     def emergency_stop(self, reason: str) -> None:
@@ -206,7 +206,7 @@ class HardwarePort:
 
     def _note_snapshot(self, period: int, points: dict[str, dict[str, Any]]) -> None:
         """Keep it for :meth:`read`; if that has given up, its energy is late. Hold mode has no corrections."""
-        rows = dict(zip(self._names, self.points, strict=True))
+        rows = dict(zip(self.names, self.points, strict=True))
         is_late = period in self._given_up
         for name, point in points.items():
             row = int(rows[name])
@@ -230,10 +230,10 @@ class HardwarePort:
 
     def _snapshot(self, period: int, points: dict[str, dict[str, Any]]) -> Snapshot:
         def column(name: str, dtype: Any = np.float64) -> np.ndarray:
-            return np.array([points[station][name] for station in self._names], dtype=dtype)
+            return np.array([points[station][name] for station in self.names], dtype=dtype)
 
         is_metered = self.settings.mode == "metered"
-        energy_kwh = np.array([self._energy_kwh(points[station]) for station in self._names])
+        energy_kwh = np.array([self._energy_kwh(points[station]) for station in self.names])
         hours = self.settings.period_s / 3600.0 if is_metered else PERIOD_H
         return Snapshot(
             period,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from agents.hardware.dialect import DEFAULT_ID, STATION_MAX_ID, Dialect, Profile, Purpose, Wire, accepted
@@ -23,15 +24,40 @@ class Setup:
         The point.
     dialect : Dialect
         Words of the version spoken.
+    lead : Setup, optional
+        Setup of the station's first connector, which asks and sets what is the whole station's.
+    station_kw : float
+        Limit of the whole station.
+    is_alone : bool
+        Whether the point is the only one of its station; otherwise each connector has a safe default of its own.
     """
 
-    def __init__(self, point: PhysicalPoint, dialect: Dialect) -> None:
-        self._point, self._dialect = point, dialect
-        self._settings: deque[Wire] = deque(dialect.configure(point.settings.meter_interval_s))
+    def __init__(
+        self,
+        point: PhysicalPoint,
+        dialect: Dialect,
+        lead: Setup | None = None,
+        station_kw: float = math.inf,
+        *,
+        is_alone: bool = True,
+    ) -> None:
+        self._point, self._dialect, self._lead, self._station_kw = point, dialect, lead, station_kw
+        self._settings: deque[Wire] = deque(() if lead else dialect.configure(point.settings.meter_interval_s))
         between = ["configure"] if self._settings else []
-        self._steps: deque[str] = deque([*PROTECTING, *between, "station_max", "status"])
-        self._default_connector = 0
-        self.said: dict[str, str] = {}
+        steps = ["default", "status"] if lead else [*PROTECTING, *between, "station_max", "status"]
+        self._steps: deque[str] = deque(steps)
+        self._default_connector = 0 if is_alone else point.settings.connector or 1
+        self._said: dict[str, str] = {}
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the station said of its settings."""
+        return self._lead.said if self._lead else self._said
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether the station was asked what it can do."""
+        return self._lead.is_probed if self._lead else "probe" not in self._steps
 
     @property
     def speaks_at_s(self) -> float:
@@ -50,6 +76,8 @@ class Setup:
         """
         if not self._steps or self._point.clock.utc_s() < self.speaks_at_s:
             return None
+        if self._lead is not None and not self._lead.is_probed:
+            return None
         step = self._steps[0]
         if protecting and step not in PROTECTING:
             return None
@@ -64,12 +92,19 @@ class Setup:
         if step == "default":
             return self._constant("default", DEFAULT_ID, self._default_connector, envelope.safe_kw, unit)
         if step == "station_max":
-            return self._constant("station_max", STATION_MAX_ID, 0, envelope.max_kw, unit)
+            return self._constant("station_max", STATION_MAX_ID, 0, self._most_kw, unit)
         return self._dialect.trigger("status", self._point.connector)
+
+    @property
+    def _most_kw(self) -> float:
+        """Most that the whole station may draw: the limit that its connectors share, or the one connector's."""
+        return self._point.settings.envelope.max_kw if math.isinf(self._station_kw) else self._station_kw
 
     def _constant(self, purpose: Purpose, profile_id: int, connector: int, limit_kw: float, unit: str) -> Wire:
         limit = self._point.settings.envelope.wire_limit(limit_kw, unit)
-        return self._dialect.set_profile(Profile(purpose, profile_id, 0, limit, unit, connector))
+        return self._dialect.set_profile(
+            Profile(purpose, self._point.profile_base + profile_id, 0, limit, unit, connector)
+        )
 
     def done(self, step: str, reply: Reply) -> None:
         """Take the answer of a step; nothing that a station cannot do keeps the others from being done."""
@@ -83,7 +118,7 @@ class Setup:
                 return
         self._steps.popleft()
         if step == "probe":
-            self.said = self._dialect.probed(reply)
+            self._said = self._dialect.probed(reply)
         elif step == "default" and accepted(reply):
             self._point.safe_is_set()
         elif step in ("default", "station_max") and not accepted(reply):

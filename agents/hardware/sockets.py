@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.hardware.clock import Clock
 from agents.hardware.config import HardwareSettings
+from agents.hardware.crew import Crew
 from agents.hardware.dialect import Dialect
 from agents.hardware.link import Counters, Link, LinkSettings, Observer, pause
 from agents.hardware.point import PhysicalPoint
@@ -45,7 +46,7 @@ class Connection:
     """One open socket of a station."""
 
     link: Link
-    steering: Steering
+    steerings: tuple[Steering, ...]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -58,8 +59,8 @@ class Sockets:
         Times and rates.
     clock : Clock
         Clocks.
-    points : mapping
-        Points by station.
+    crews : mapping
+        Points of each station.
     dialect_of : callable
         Dialect of a version.
     ledger : Ledger
@@ -70,11 +71,11 @@ class Sockets:
         self,
         settings: HardwareSettings,
         clock: Clock,
-        points: Mapping[str, PhysicalPoint],
+        crews: Mapping[str, Crew],
         dialect_of: Callable[[str], Dialect],
         ledger: Ledger,
     ) -> None:
-        self._settings, self._clock, self._points = settings, clock, points
+        self._settings, self._clock, self._crews = settings, clock, crews
         self._dialect_of, self._ledger = dialect_of, ledger
         self.open: dict[str, Connection] = {}
         self.counters: dict[str, Counters] = {s.station_id: Counters() for s in settings.stations}
@@ -103,26 +104,26 @@ class Sockets:
         await asyncio.gather(*(c.link.close(reason) for c in list(self.open.values())), return_exceptions=True)
 
     def _connect(self, station: str, dialect: Dialect, socket: ServerConnection) -> Connection:
-        point = self._points[station]
+        crew = self._crews[station]
         older = self.open.pop(station, None)
         if older is not None:
-            point.note("replaced", "a newer socket of the same station")
+            crew.lead.note("replaced", "a newer socket of the same station")
             self._ledger.went(station, "replaced")
             older.link.abandon()
         self._ledger.came(station, dialect.version)
-        connection = Connection(self._link(station, dialect, socket), Steering(point, dialect))
+        connection = Connection(self._link(station, dialect, socket), crew.steerings(dialect))
         self.open[station] = connection
-        point.wake = connection.wake.set
+        crew.wakes(connection.wake.set)
         return connection
 
     def _link(self, station: str, dialect: Dialect, socket: ServerConnection) -> Link:
-        point, rate = self._points[station], self._settings.messages_per_s
+        crew, rate = self._crews[station], self._settings.messages_per_s
         link = Link(
             socket,
             dialect.version,
-            lambda action, payload: dialect.answer(point, action, payload),
+            lambda action, payload: dialect.answer(crew.sink, action, payload),
             self._clock,
-            LinkSettings(self._settings.call_timeout_s, rate, BURST_S * rate, point.settings.is_strict),
+            LinkSettings(self._settings.call_timeout_s, rate, BURST_S * rate, crew.lead.settings.is_strict),
             self._ledger.watch(station),
             name=f"{int(self._clock.utc_s() * 1000) & 0xFFFFFFFF:x}",
         )
@@ -141,19 +142,25 @@ class Sockets:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 fault = task.exception()
                 log.error("a connection's task failed: %s", type(fault).__name__, exc_info=fault)
-                self._points[station].note("internal_fault", type(fault).__name__)
+                self._crews[station].lead.note("internal_fault", type(fault).__name__)
 
     async def _pump(self, connection: Connection) -> None:
-        """Tell the station what it is to be told, one call after the other."""
-        link, steering = connection.link, connection.steering
+        """Tell the station what it is to be told, one call after the other, its connectors in turn."""
+        link, steerings, turn = connection.link, connection.steerings, 0
         while link.is_open:
             connection.wake.clear()
-            work = steering.next()
-            if work is None:
-                await pause(connection.wake, steering.due_s())
+            for k in range(len(steerings)):
+                steering = steerings[(turn + k) % len(steerings)]
+                work = steering.next()
+                if work is not None:
+                    break
+            else:
+                await pause(connection.wake, min(s.due_s() for s in steerings))
                 continue
+            turn = (turn + k + 1) % len(steerings)
             self._note_latency(work.tickets, steering.point)
-            steering.done(work, await link.call(*work.wire))
+            mark = str(steering.point.settings.connector) if len(steerings) > 1 else ""
+            steering.done(work, await link.call(*work.wire, mark=mark))
 
     def _note_latency(self, tickets: tuple[Ticket, ...], point: PhysicalPoint) -> None:
         """Time from the decision to the socket, of commands that found a link and a session."""

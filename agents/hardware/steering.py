@@ -66,13 +66,29 @@ class Steering:
         The point.
     dialect : Dialect
         Words of the version spoken.
+    lead : Steering, optional
+        Steering of the station's first connector, which sets up what is the whole station's.
+    station_kw : float
+        Limit of the whole station.
+    is_alone : bool
+        Whether the point is the only one of its station.
     """
 
-    def __init__(self, point: PhysicalPoint, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        point: PhysicalPoint,
+        dialect: Dialect,
+        lead: Steering | None = None,
+        station_kw: float = math.inf,
+        *,
+        is_alone: bool = True,
+    ) -> None:
         self.point, self.dialect = point, dialect
         self.settings, self.envelope = point.settings, point.settings.envelope
         self.found: dict[str, str] = {}
-        self._setup = Setup(point, dialect)
+        first = lead._setup if lead is not None else None
+        self._setup: Setup = Setup(point, dialect, first, station_kw, is_alone=is_alone)
+        self._has_learned = False
         self._forms = self._all_forms()
         self._form = 0
         self._told_kw = math.nan
@@ -155,6 +171,7 @@ class Steering:
     def _notice(self, now_s: float) -> None:
         """Changes of the session and of the proof that come without a call."""
         point = self.point
+        self._learn_unit()
         if point.transaction != self._transaction:
             self._transaction, self._told_kw, self._told_at_s = point.transaction, math.nan, -math.inf
             self._stops, self._raised_since_s = 0, math.nan
@@ -210,7 +227,7 @@ class Steering:
         wire_limit = self.envelope.wire_limit(limit_kw, form.unit)
         profile = Profile(
             form.purpose,
-            SESSION_ID if form.purpose == "session" else LEASED_DEFAULT_ID,
+            point.profile_base + (SESSION_ID if form.purpose == "session" else LEASED_DEFAULT_ID),
             0 if form.purpose == "session" and self._setup.has_one_stack_level else 1,
             wire_limit,
             form.unit,
@@ -272,6 +289,11 @@ class Steering:
         self._setup.done(work.kind, reply)
         if work.kind == "probe":
             self.found |= {f"said:{k}": v for k, v in self._setup.said.items()}
+
+    def _learn_unit(self) -> None:
+        """The unit that the station said it takes, once it was asked."""
+        if self._setup.is_probed and not self._has_learned:
+            self._has_learned = True
             self._forms = self._all_forms(self._setup.first_unit)
             self.point.unit = self.unit
 
