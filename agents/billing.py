@@ -158,11 +158,16 @@ class Billing:
 
     def charge_guests(self, period: int, rows: np.ndarray, energy_kwh: np.ndarray) -> None:
         """Bill what physical stations metered beyond the simulated session, at the price of the energy."""
-        buy = self._prices(period)[0]
         for row, kwh in zip(rows.tolist(), energy_kwh.tolist(), strict=True):
-            driver = f"driver:{SEGMENTS[self.town.fleet.points.segment[row]]}"
-            self.cashbook.pay(period, driver, self.cast.supplier.account, kwh * buy, "charging_at_station")
-            self._pay_state(period, self.cast.supplier.account, kwh, kwh * buy)
+            self.charge_late(period, period, row, kwh)
+
+    def charge_late(self, now: int, period: int, row: int, energy_kwh: float) -> float:
+        """Bill energy of a point now at the price of its own period; what its driver pays, EUR."""
+        eur, supplier = energy_kwh * self._prices(period)[0], self.cast.supplier.account
+        driver = f"driver:{SEGMENTS[self.town.fleet.points.segment[row]]}"
+        self.cashbook.pay(now, driver, supplier, eur, "charging_at_station")
+        self._pay_state(now, supplier, energy_kwh, eur)
+        return eur
 
     # --- homes, sites, wires -----------------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ class Dispatch:
     def arrive(self, t: int) -> None:
         """Cars plug in and everybody says what is shared."""
         cast, fleet = self.cast, self.town.fleet
+        self._real_stations(t)
         arrived = plug_in(fleet, cast.evs.state, t)
         self._supply(t)
         cast.drivers.wish(arrived)
@@ -83,6 +84,23 @@ class Dispatch:
         cast.fleet_operator.schedule(arrived)
         load = self.town.base_kw[self._behind_meter, t].astype(np.float64)
         cast.energy_manager.measure(self._behind_meter, load)
+
+    def _real_stations(self, t: int) -> None:
+        """Physical stations come and go; the CPO hears which of them can be steered."""
+        real = self.model.real
+        if real is None:
+            return
+        if real.join(t) or t in real.live:
+            self.cast.stations.tell_steering(real.rows, real.is_biddable)
+        elif real.leave(t):
+            real.log.settle_late(self.model, t)
+            self.cast.stations.tell_steering(real.rows, np.ones(len(real.rows), dtype=bool))
+
+    def dismiss(self, t: int) -> None:
+        """The run is over: physical stations return to their safe limits; what they metered late is booked."""
+        real = self.model.real
+        if real is not None and real.leave(t + 1):
+            real.log.settle_late(self.model, t)
 
     def _supply(self, t: int) -> None:
         """Outages begin and end; operators know their switches, and what is dark feeds itself if it can."""
@@ -235,8 +253,7 @@ class Dispatch:
         if self.cast.evs.dark is not None:
             self.model.events.postpone(self.cast.evs.wish(t))
         if self.model.real is not None:
-            self.cast.evs.real_rows = self.model.real.rows
-            self.cast.evs.real_kw = self.model.real.drive(t, self.cast.evs.limit_kw)
+            self.cast.evs.real_rows, self.cast.evs.real_kw = self.model.real.drive(t, self.cast.evs.limit_kw)
         self._step = self.cast.evs.charge(t)
         power = self._step.power_kw
         self.record.segment_kw[:, t] = np.bincount(
@@ -288,6 +305,8 @@ class Dispatch:
         self._close_energy(t, self._balanced)
         self._settle_balancing(t, self._balanced)
         self._bill(t)
+        if self.model.real is not None:
+            self.model.real.log.settle_late(self.model, t)
         self.cast.tso.publish_balance(t)
 
     def _close_energy(self, t: int, balanced: Balanced) -> None:

@@ -269,6 +269,28 @@ class StationLimit(Message):
 
 
 @dataclass(frozen=True)
+class SteeringAbility(Message):
+    """Which stations are there, follow limits and have a car; only physical ones ever say so."""
+
+    sender, receiver, protocol = "charging_point", "cpo", "OCPP"
+    functions = ("CP-4",)
+    row = "cp_row"
+    cp_row: np.ndarray
+    is_steerable: np.ndarray
+
+
+@dataclass(frozen=True)
+class SteeringAbilityToAggregator(Message):
+    """The same from the CPO: what cannot be steered is not offered to any market."""
+
+    sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
+    functions = ("CPO-12",)
+    row = "cp_row"
+    cp_row: np.ndarray
+    is_steerable: np.ndarray
+
+
+@dataclass(frozen=True)
 class SessionOffer(Message):
     """The CPO tells the aggregator of new sessions with what stations and drivers said."""
 

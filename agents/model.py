@@ -88,7 +88,7 @@ class Flexpolder(mesa.Model):
         self.real = (
             None
             if settings.hardware is None
-            else RealStations(settings.hardware, self.town.fleet.points, self.town.grid.connections)
+            else RealStations(settings.hardware, self.town.fleet.points, self.town.grid.connections, self.horizon)
         )
         self._gates: dict[int, list[tuple[Gate, int]]] = defaultdict(list)
         for period, gate, day in agenda(self.horizon, settings.regulation.capacity_call_hour):
@@ -135,6 +135,7 @@ class Flexpolder(mesa.Model):
             self.step()
             if progress is not None:
                 progress(self.period, self.horizon.n_periods)
+        self.dispatch.dismiss(self.horizon.n_periods - 1)
 
     def open_gates(self, period: int) -> None:
         """Everything whose gate closes in a period."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agents import hardware_log
 from agents.fleet.tables import GROUPS
 from agents.foresight import Wires, calibration_table, operators_table
 from agents.information.results import tables_of
@@ -435,20 +436,10 @@ def _drivers(
     return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
 
 
-def _hardware(m: Flexpolder) -> Columns:
-    """What physical stations were told and metered."""
-    names = (
-        "period", "charging_point_row", "station_id", "limit_kw", "power_kw", "energy_kwh", "register_kwh", "quality",
-        "is_metered",
-    )  # fmt: skip
-    rows = m.real.log.rows if m.real is not None else []
-    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
-
-
 def _links(m: Flexpolder) -> dict[str, Columns]:
     columns = ("period", "kind", "text")
     return {
         **tables_of(m.links, m.cast.cpo.checks),
-        "hardware": _hardware(m),
+        **hardware_log.tables_of(m.real.log if m.real is not None else None),
         "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
     }

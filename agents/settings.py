@@ -247,11 +247,20 @@ class StationPlan:
 
     charging_point: str
     station_id: str
+    connector: int = 0
+    """Connector (EVSE) used; 0 = the one on which a session starts."""
+    station_limit_kw: float = 0.0
+    """Limit of the whole station, shared by its connectors; 0 = none."""
     safe_kw: float = 4.14
     cable_a: float = 32.0
-    ramp_kw_per_s: float = float("inf")
+    phases: int = 3
+    unit: str = ""
+    discharge_kw: float = 0.0
+    ramp_kw_per_s: float = 0.0
+    """Fastest rise of a set-point; 0 = at once."""
     lease_s: float = 60.0
     meter_interval_s: float = 10.0
+    strict: bool = True
     insist: bool = False
     address: str = ""
 
@@ -270,6 +279,13 @@ class HardwarePlan:
     station_ca: str | None = None
     secrets: str | None = None
     real_time_factor: float = 1.0
+    live_from: str = ""
+    """Local time of the first day from which the stations take part; empty = from the start."""
+    live_hours: float = 0.0
+    """How long they take part; 0 = to the end of the run."""
+    wait_for_stations_s: float = 0.0
+    watchdog_s: float = 1800.0
+    on_death: str = "safe"
 
 
 @dataclass(frozen=True)

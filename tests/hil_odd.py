@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-BOOT = {"1.6": {"chargePointVendor": "Odd", "chargePointModel": "O1"},
+BOOT: dict[str, dict[str, Any]] = {"1.6": {"chargePointVendor": "Odd", "chargePointModel": "O1"},
         "2.0.1": {"reason": "PowerUp", "chargingStation": {"vendorName": "Odd", "model": "O1"}}}  # fmt: skip
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], Any]
 """Payload of an answer, an error code, or a function of the question that gives one of both."""
@@ -66,7 +66,7 @@ class Odd:
             return
         schedule = body["chargingSchedule"]
         schedule = schedule[0] if isinstance(schedule, list) else schedule
-        connector = payload.get("connectorId", payload.get("evseId"))
+        connector = int(payload["connectorId"] if "connectorId" in payload else payload["evseId"])
         self.limit_a[connector] = schedule["chargingSchedulePeriod"][0]["limit"]
         self.unit[connector] = schedule["chargingRateUnit"]
 

@@ -169,8 +169,7 @@ def test_two_connectors_over_one_socket_and_their_replay(tmp_path: Path):
                 transaction[c] = (await two.call("StartTransaction", start))["transactionId"]
             charging = asyncio.create_task(_charge(two, wh, transaction))
             tickets = system.post({"S1/1": 11.0, "S1/2": 11.0}, 60.0)
-            for ticket in tickets.values():
-                await until(lambda ticket=ticket: ticket.state == TicketState.CONFIRMED)
+            await until(lambda: all(t.state == TicketState.CONFIRMED for t in tickets.values()))
             await until(lambda: sum(two.limit_a.values()) > 19.0)
             assert sum(two.limit_a.values()) * 0.69 <= LIMIT_KW
             await confirmed(system.post({"S1/1": 5.0}, 60.0)["S1/1"])

@@ -289,17 +289,16 @@ def test_the_proof_waits_while_the_market_asks_for_less():
     bench.point.command(Plan(0.0, bench.clock.utc + 9000))
     bench.pass_(5, 0.0)
     assert set(bench.limits()) == {0.0}
-    assert bench.point.proof.state == ProofState.WAITING
     bench.point.command(Plan(11.0, bench.clock.utc + 9000))
     bench.steer()
     bench.pass_(5, 10.9)
-    assert bench.point.proof.state == ProofState.EXPIRING
+    assert bench.point.proof.forbids_renewal
     bench.point.command(Plan(2.0, bench.clock.utc + 9000))
     bench.steer()
     bench.pass_(3, 0.0)
     assert bench.limits()[-1] == 0.0
     assert bench.point.counts["overdraw"] == 0
-    assert bench.point.proof.state == ProofState.WAITING
+    assert bench.point.proof.wants_high
     bench.point.command(Plan(11.0, bench.clock.utc + 9000))
     bench.steer()
     bench.pass_(29, 10.9)

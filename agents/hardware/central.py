@@ -123,6 +123,19 @@ class CentralSystem:
         self._drivers[name] = SunSpecDriver(point, station.address, watch.saw, self.settings.call_timeout_s)
         await self._drivers[name].run(lambda: self.came(name, "sunspec"), lambda reason: self.went(name, reason))
 
+    async def catch_up(self) -> dict[str, list[list[float]]]:
+        """Wait a while for samples of the last settled period (metered mode); corrections by point."""
+        if self.settings.mode != "metered":
+            return {}
+        deadline_s = self.clock.mono_s() + self.settings.catch_up_s
+        while self.clock.mono_s() < deadline_s and any(p.owes_samples for p in self.points.values()):
+            await asyncio.sleep(0.1)
+        found = {}
+        for name, point in self.points.items():
+            self._own(name, "correct")
+            found[name] = corrections(point)
+        return found
+
     async def stop(self, reason: str) -> None:
         """Return every station to its safe limit, close, write the recording."""
         self.release(reason)
@@ -316,7 +329,6 @@ def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[s
     mean_kw = point.mean_kw()
     estimate_w = 1000.0 * mean_kw if reading.quality >= reading.quality.SUSPECT else 0.0
     energy_kwh = point.register.settle(start_utc_s, end_utc_s, estimate_w)
-    corrections = [[c.start_utc_s, c.energy_kwh] for c in point.register.corrections()]
     return {
         "power_kw": reading.power_kw,
         "mean_kw": mean_kw,
@@ -326,8 +338,13 @@ def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[s
         "is_occupied": reading.is_occupied,
         "is_steerable": point.is_steerable and point.is_linked,
         "soc_share": reading.soc_share,
-        "corrections": corrections,
+        "corrections": corrections(point),
     }
+
+
+def corrections(point: PhysicalPoint) -> list[list[float]]:
+    """Start and energy (kWh) of what was found since for settled periods, each told once."""
+    return [[c.start_utc_s, c.energy_kwh] for c in point.register.corrections()]
 
 
 def _finite(value: Any) -> Any:

@@ -159,6 +159,11 @@ class HardwareSettings:
     messages_per_s: float = 50.0
 
     @property
+    def catch_up_s(self) -> float:
+        """Longest wait at the end for samples of the last period."""
+        return min(max((s.reaction_s for s in self.stations), default=0.0), 60.0)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach us."""
         try:

@@ -207,6 +207,11 @@ class PhysicalPoint:
         """Whether limits above the safe one may be told: proven to fall back, or the user insists."""
         return (self.proof.state == ProofState.PROVEN or self.settings.insist) and not self.wishes.is_refused
 
+    @property
+    def owes_samples(self) -> bool:
+        """Whether samples of a settled period are still to come."""
+        return self.is_linked and self.transaction is not None and self.register.is_behind
+
     def known(self) -> Known:
         """What the next run should know."""
         falls_back = {ProofState.PROVEN: True, ProofState.FAILED: False}.get(self.proof.state)

@@ -74,8 +74,9 @@ class Child:
             self._central.heard()
         elif kind == "stop":
             self.is_stopped = True
+            corrections = await self._central.catch_up()
             await self._central.stop(command["reason"])
-            tell(self._report("stopped"))
+            tell(self._report("stopped") | {"corrections": corrections})
 
     async def _died(self) -> None:
         """Standard input ended without a word: the simulation is dead."""

@@ -107,6 +107,11 @@ class Register:
         """Rise of the line since the first believed sample, kWh."""
         return (self._wh[-1] - self._wh[0]) / 1000.0 if self._wh else 0.0
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the line has not reached the end of what was settled."""
+        return bool(self._booked) and not self._has_passed(len(self._booked) - 1)
+
     def resume(self, mark: Mark) -> None:
         """Continue where an earlier run stopped booking, so that the energy since then is neither lost nor doubled."""
         self._insert(0, mark.utc_s, mark.line_wh)

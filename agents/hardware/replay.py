@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.hardware import wire
-from agents.hardware.central import dialect_of, settle
+from agents.hardware.central import corrections, dialect_of, settle
 from agents.hardware.clock import SetClock
 from agents.hardware.config import StationSettings
 from agents.hardware.crew import Crew
@@ -37,6 +37,8 @@ class Replayed:
         Points by station, in their final state.
     settled : list
         Booked periods: station, start, and what :func:`agents.hardware.central.settle` gives.
+    corrections : list
+        Station, start of a period, and energy (kWh) that was found for it at the end.
     calls : int
         Calls that the recorded run made.
     differences : list of str
@@ -45,6 +47,7 @@ class Replayed:
 
     points: dict[str, PhysicalPoint] = field(default_factory=dict)
     settled: list[dict[str, Any]] = field(default_factory=list)
+    corrections: list[list[Any]] = field(default_factory=list)
     calls: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -62,7 +65,8 @@ class Replayed:
             }
             for name, p in self.points.items()
         }
-        return {"points": points, "settled": self.settled, "calls": self.calls, "differences": len(self.differences)}
+        booked = {"settled": self.settled, "corrections": self.corrections}
+        return {"points": points, **booked, "calls": self.calls, "differences": len(self.differences)}
 
 
 class _Station:
@@ -151,6 +155,8 @@ class Replay:
             point.release(body["reason"])
         elif row.action == "emergency":
             point.emergency_stop(body["reason"])
+        elif row.action == "correct":
+            self.found.corrections += [[row.station, *one] for one in corrections(point)]
         elif row.action == "settle":
             booked = {"station": row.station, "start_utc_s": body["start"]}
             self.found.settled.append(booked | settle(point, body["start"], body["end"]))

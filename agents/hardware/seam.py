@@ -151,7 +151,8 @@ class HardwarePort:
             return
         self._is_closed = True
         self._central.send({"do": "stop", "reason": reason})
-        self._central.wait_until(lambda: self._has_stopped, 15.0)
+        patience_s = 15.0 + (self.settings.catch_up_s if self.settings.mode == "metered" else 0.0)
+        self._central.wait_until(lambda: self._has_stopped, patience_s)
         self._central.end()
 
     # --- beside the loop ------------------------------------------------------------------------------------------
@@ -170,6 +171,12 @@ class HardwarePort:
         """Start and end of a period on the wall clock."""
         start = self._origin_utc_s + (period - self._first_period) * self.settings.period_s
         return start, start + self.settings.period_s
+
+    def period_at(self, utc_s: float) -> int:
+        """Period of a moment on the wall clock; -1 before the first limits were posted."""
+        if np.isnan(self._origin_utc_s) or utc_s < self._origin_utc_s:
+            return -1
+        return self._first_period + int((utc_s - self._origin_utc_s) // self.settings.period_s)
 
     def session(self, row: int, wish: str, reason: str = "") -> None:
         """Ask for the start or the stop of a session at a point."""
@@ -201,6 +208,9 @@ class HardwarePort:
         self.timing.set_point_s += self.figures.pop("latency_s", ())
         self.timing.round_trip_s += self.figures.pop("round_trip_s", ())
         self._has_stopped |= message["kind"] == "stopped"
+        for name, corrections in message.get("corrections", {}).items():
+            row = int(self.points[self.names.index(name)])
+            self._late += [LateEnergy(self._period_at(at), row, float(kwh)) for at, kwh in corrections]
         if message["kind"] == "snapshot":
             self._note_snapshot(message["period"], message["points"])
 

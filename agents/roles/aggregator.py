@@ -43,6 +43,7 @@ from agents.messages import (
     ReserveOffer,
     SessionOffer,
     SmartChargingSignal,
+    SteeringAbilityToAggregator,
 )
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
@@ -121,7 +122,9 @@ class Aggregator(Role):
         representation: int,
     ) -> None:
         super().__init__(model, party, links)
-        self.points, self.takes_part, self.representation = points, takes_part, representation
+        self.points, self._in_contract, self.representation = points, takes_part, representation
+        self.takes_part = takes_part
+        """Points whose flexibility may be offered: in the contract, and able to be steered."""
         self.n_periods = len(local_hour)
         self._strategy_of_segment = [strategy.get(name, "uncontrolled") for name in SEGMENTS]
         self.believed = Beliefs.nothing(n_sessions)
@@ -170,6 +173,7 @@ class Aggregator(Role):
         self._hear_rights(period)
         for local in self.knowledge.take(HomeForecast):
             self.local.hear(period, local.connection_row, local.load_kw)
+        self._hear_ability()
         self._hear_sessions()
         self._hear_battery_data()
         for price in self.knowledge.take(ContractPrice):
@@ -228,6 +232,18 @@ class Aggregator(Role):
         is_tight = (rated > self.site_kw + 1e-6)[p.site]
         is_joint = np.isin(np.array(self._strategy_of_segment)[p.segment], SITE_STRATEGIES)
         self._shares_limit = is_tight | is_joint
+
+    def _hear_ability(self) -> None:
+        """Take points out of every offer that cannot be steered, and back in."""
+        for ability in self.knowledge.take(SteeringAbilityToAggregator):
+            rows = ability.cp_row
+            now = self._in_contract[rows] & ability.is_steerable
+            changed = rows[now != self.takes_part[rows]]
+            if len(changed):
+                self.takes_part = self.takes_part.copy()
+                self.takes_part[rows] = now
+                self._dirty[changed] |= self.session_at[changed] >= 0
+                self.has_news = True
 
     def _hear_sessions(self) -> None:
         b = self.believed

@@ -22,6 +22,7 @@ from agents.messages import (
     SessionEnded,
     SessionStarted,
     StationLimit,
+    SteeringAbility,
 )
 from agents.role import Role
 
@@ -103,6 +104,11 @@ class Stations(Role):
                     *(said[k] for k in ("soc", "capacity", "efficiency", "departure", "desired")),
                 )
             )  # fmt: skip
+
+    def tell_steering(self, cp_row: np.ndarray, is_steerable: np.ndarray) -> None:
+        """Tell the CPO which physical stations follow limits, and prove it (CP-4)."""
+        if len(cp_row):
+            self.send(SteeringAbility(cp_row, is_steerable))
 
     def command(self, period: int) -> None:
         """Take set-points from the CPO, the local meter and the DSO, and tell the cars (CP-1, CP-2, CP-5, CP-7, CP-8).

@@ -27,6 +27,8 @@ from agents.messages import (
     SessionStarted,
     SmartChargingSignal,
     StationLimit,
+    SteeringAbility,
+    SteeringAbilityToAggregator,
     SteeringNotice,
     SteeringPlan,
     TransportLimit,
@@ -102,6 +104,8 @@ class CPO(Role):
             self.wants_now.update(wish.session_row[wish.is_override].tolist())
         for passed_on in self.knowledge.take(ChargingPreferenceToCpo):
             self.wants_now.update(passed_on.session_row[passed_on.is_override].tolist())
+        for ability in self.knowledge.take(SteeringAbility):
+            self.send(SteeringAbilityToAggregator(ability.cp_row, ability.is_steerable))
         for new in self.knowledge.take(SessionStarted):
             now = np.array([int(row) in self.wants_now for row in new.session_row])
             cp = new.cp_row

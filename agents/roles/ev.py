@@ -137,10 +137,9 @@ class Evs(Role):
 
     def _measure_real(self, result: StepResult) -> None:
         """Where a physical station stands, its meter counts; what it shows beyond the simulated car is kept apart."""
-        if len(self.real_rows):
-            metered = 0.25 * self.real_kw
-            self.real_extra_kwh = metered - result.energy_kwh[self.real_rows]
-            result.energy_kwh[self.real_rows] = metered
+        metered = 0.25 * self.real_kw
+        self.real_extra_kwh = metered - result.energy_kwh[self.real_rows]
+        result.energy_kwh[self.real_rows] = metered
 
     def _count_energy(self, gone: np.ndarray) -> None:
         """Cars that speak ISO 15118 tell the energy they counted themselves when they leave."""

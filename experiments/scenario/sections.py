@@ -341,10 +341,27 @@ class HardwareSection(Section):
 
     charging_point: str = Field(description="point it stands for: segment/number, for example home/0")
     station_id: str = Field(description="identity of the station in its URL", min_length=1, max_length=48)
+    connector: int = Field(
+        default=0, description="connector (EVSE) used; 0 = the one on which a session starts", ge=0, le=100
+    )
+    station_limit_kw: float = Field(
+        default=0.0, description="limit of the whole station, shared by its connectors; 0 = none", ge=0, le=10000
+    )
     safe_kw: float = Field(default=4.14, description="power it may draw when nobody steers it", ge=0, le=1000)
     cable_a: float = Field(default=32.0, description="rated current of the cable", gt=0, le=500)
+    phases: int = Field(
+        default=3, description="conductors of the socket, 1 or 3: limits in amperes count on them", ge=1, le=3
+    )
+    unit: Literal["", "A", "W"] = Field(default="", description="unit of limits; empty = what the station says")
+    discharge_kw: float = Field(
+        default=0.0, description="most power back to the grid (OCPP 2.1 and SunSpec)", ge=0, le=1000
+    )
+    ramp_kw_per_s: float = Field(
+        default=0.0, description="fastest rise of a set-point; 0 = at once; a fall never waits", ge=0, le=1000
+    )
     lease_s: float = Field(default=60.0, description="time within which it must fall back by itself", ge=3, le=3600)
     meter_interval_s: float = Field(default=10.0, description="interval of meter samples", ge=1, le=900)
+    strict: bool = Field(default=True, description="refuse messages that break their schema; else only count them")
     insist: bool = Field(default=False, description="steer it even if it was not shown to fall back")
     address: str = Field(default="", description="empty for OCPP; modbus://host:502?unit=1 for SunSpec")
 
@@ -361,6 +378,30 @@ class HardwarePortSection(Section):
     secrets: str | None = Field(default=None, description="file of hashed passwords")
     real_time_factor: float = Field(
         default=1.0, description="1 = real time and metered; more = hold mode, power only", gt=0, le=3600
+    )
+    live_from: str = Field(
+        default="",
+        description="local time of the first day, such as 17:30, from which the stations take part; empty = at once. "
+        "Before and after, simulated points stand in and time runs free",
+        pattern=r"^(|([01]\d|2[0-3]):(00|15|30|45))$",
+    )
+    live_hours: float = Field(
+        default=0.0, description="market time for which they take part; 0 = to the end", ge=0, le=8784
+    )
+    wait_for_stations_s: float = Field(
+        default=0.0,
+        description="longest wait before that, until every station is there and has shown that it falls back",
+        ge=0,
+        le=3600,
+    )
+    watchdog_s: float = Field(
+        default=1800.0,
+        description="silence of the simulation after which stations get their safe limits",
+        ge=1,
+        le=7200,
+    )
+    on_death: Literal["safe", "stop"] = Field(
+        default="safe", description="what then happens to sessions: safe limit, or stop"
     )
     folder: str = Field(default="results/hardware", description="where messages and proofs are recorded")
 

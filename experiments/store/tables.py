@@ -540,10 +540,50 @@ _DRIVERS_AND_LINKS = (
             _s("station_id", "identity of the station"),
             _f("limit_kw", "kW", "limit that the market gave; the port keeps it within the envelope"),
             _f("power_kw", "kW", "mean power as measured"),
+            _f("last_kw", "kW", "newest power, as at the end of the period"),
             _f("energy_kwh", "kWh", "energy at the meter; by register in real time, else power times a quarter-hour"),
             _f("register_kwh", "kWh", "register; NaN = not told"),
             ("quality", "int8", "", "0 fresh, 1 stale, 2 suspect, 3 estimated, 4 absent"),
+            ("is_steerable", "bool", "", "linked and proven to fall back; only then its flexibility may be offered"),
             ("is_metered", "bool", "", "energy comes from registers"),
+        ],
+    ),
+    declare(
+        "hardware_corrections",
+        "energy of physical stations that was found after its period was settled",
+        [
+            _PERIOD,
+            ("found_period", "int32", "", "period in which it was found and booked"),
+            ("charging_point_row", "int32", "", "charging point"),
+            _s("station_id", "identity of the station, with its connector where it has several"),
+            _f("energy_kwh", "kWh", "added to what was settled"),
+            _f("driver_eur", "EUR", "billed to the driver, at the price of the period"),
+            _f("imbalance_eur", "EUR", "paid by the pool's balance responsible party, at the price of the period"),
+        ],
+    ),
+    declare(
+        "hardware_events",
+        "what happened at physical stations",
+        [
+            ("period", "int32", "", "market period; -1 = before the stations took part"),
+            _f("utc_s", "s", "wall-clock UTC since 1970"),
+            _s("station_id", "identity of the station, with its connector where it has several"),
+            _s("kind", "kind of event"),
+            _s("text", "one line"),
+        ],
+    ),
+    declare(
+        "hardware_figures",
+        "how punctual and reliable the link to physical stations was",
+        [
+            _s("station_id", "identity of the station; empty = all of them"),
+            _s(
+                "figure",
+                "late_step, read, set_point_to_socket and round_trip as p50, p99 and max; late_steps (more than "
+                "50 ms) and late_reads; step_jitter_ms; turned_away_REASON; and how often what happened at a station",
+            ),
+            _f("value", "", "number in the unit beside it"),
+            _s("unit", "ms, or empty for counts"),
         ],
     ),
     declare(
