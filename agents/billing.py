@@ -13,6 +13,7 @@ from agents.cast import Cast
 from agents.settings import SEGMENTS
 from agents.town import Town
 from agents.transport import TransportRights
+from agents.twin import Twin
 from markets.contracts import Clock
 from markets.levers import Regulation
 from markets.supply import Fixed, RoamingFee, all_in_eur_per_kwh, feed_in_eur_per_kwh
@@ -55,6 +56,8 @@ class Billing:
         Local time.
     rights : TransportRights
         Agreements of the flexible connections.
+    twin : Twin
+        The same without steering; moved through a period when its sessions are billed.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class Billing:
         regulation: Regulation,
         clock: Clock,
         rights: TransportRights,
+        twin: Twin,
     ) -> None:
         self.town, self.cast, self.cashbook, self.clock = town, cast, cashbook, clock
-        self.regulation, self.rights = regulation, rights
+        self.regulation, self.rights, self.twin = regulation, rights, twin
         n = len(town.fleet.sessions)
         self.cost_eur, self.reference_eur = np.zeros(n), np.zeros(n)
         self.co2_kg, self.reference_co2_kg = np.zeros(n), np.zeros(n)
@@ -92,13 +96,13 @@ class Billing:
     def charge_sessions(self, period: int, present: np.ndarray, co2_kg_per_kwh: float) -> None:
         """Bill the energy of a period to the sessions of the run and of its uncontrolled twin."""
         rows, drawn, delivered = self._energy(present)
-        cost = self._bill(period, rows, drawn, delivered)
+        cost = self._bill(self.town, period, rows, drawn, delivered)
         self.cost_eur[rows] += cost
         self.co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
         self._pay(period, rows, drawn, delivered, cost)
-        rows, drawn = self.town.reference.drawn.of(period)
-        self.reference_eur[rows] += self._bill(period, rows, drawn, np.zeros(len(rows)))
-        self.reference_co2_kg[rows] += co2_kg_per_kwh * drawn
+        rows, drawn, delivered = self.twin.move(period)
+        self.reference_eur[rows] += self._bill(self.twin.town, period, rows, drawn, delivered)
+        self.reference_co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
 
     def _energy(self, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sessions that moved energy since they were last looked at; what they drew and delivered, kWh at the meter."""
@@ -109,7 +113,7 @@ class Billing:
         moved = np.flatnonzero(change.any(axis=0))
         return present[moved], change[0, moved], change[1, moved]
 
-    def _bill(self, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray) -> np.ndarray:
+    def _bill(self, town: Town, period: int, rows: np.ndarray, drawn: np.ndarray, delivered: np.ndarray) -> np.ndarray:
         """Cost of the period per session; at home it is what the car adds to the bill of the whole connection.
 
         Own sun that the car takes was not fed in, and what it delivers to the house was not bought.
@@ -119,8 +123,8 @@ class Billing:
         at_home = self.segment_of[rows] == SEGMENTS.index("home")
         if buy - sell < 1e-12 or not at_home.any():
             return np.asarray(cost)
-        connection = self.town.fleet.points.connection_row[self.town.fleet.sessions.cp_row[rows]]
-        house = 0.25 * self.town.base_kw[connection, period].astype(np.float64)
+        connection = town.fleet.points.connection_row[town.fleet.sessions.cp_row[rows]]
+        house = 0.25 * town.base_kw[connection, period].astype(np.float64)
         added = _exchange_eur(house + drawn - delivered, buy, sell) - _exchange_eur(house, buy, sell)
         return np.where(at_home, added, cost)
 

@@ -9,7 +9,7 @@ of an island share their cars and roofs. Losses inside a home or an island that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,15 +51,6 @@ class Interruption:
         return self.first <= period < self.last
 
 
-@dataclass
-class _Cells:
-    """Consumption that an outage changed, kept so that the day without outage can be told."""
-
-    period: list[int] = field(default_factory=list)
-    rows: list[np.ndarray] = field(default_factory=list)
-    lost_kw: list[np.ndarray] = field(default_factory=list)
-
-
 class GridEvents:
     """The state of the switches of a run.
 
@@ -94,7 +85,6 @@ class GridEvents:
         self._rows = np.zeros(0, dtype=np.int64)
         self._site = np.zeros(0, dtype=np.int64)
         self._cause = np.zeros(0, dtype=np.int64)
-        self._changed = _Cells()
 
     # --- switches ----------------------------------------------------------------------------------------------------
 
@@ -183,16 +173,12 @@ class GridEvents:
     def _leave(self, period: int, served: np.ndarray, sunny: np.ndarray, load: np.ndarray, roof: np.ndarray) -> None:
         """Write what dark connections really use and make into the town."""
         town, rows = self.town, self._rows
-        self._changed.period.append(period)
-        self._changed.rows.append(rows)
-        before = town.base_kw[rows, period].copy()
         town.home_kw[rows, period] *= served[self._site].astype(np.float32)
         town.site_kw[rows, period] *= served[self._site].astype(np.float32)
         town.roof_kw[rows, period] *= sunny[self._site].astype(np.float32)
         town.base_kw[rows, period] = (
             town.home_kw[rows, period] + town.site_kw[rows, period] - town.roof_kw[rows, period]
         )
-        self._changed.lost_kw.append(before - town.base_kw[rows, period])
 
     def _count(self, load: np.ndarray, served: np.ndarray, fed_kw: np.ndarray, site_of_car: np.ndarray) -> None:
         left = load * (1.0 - served[self._site])
@@ -226,15 +212,6 @@ class GridEvents:
             self.note(period, "trip", f"{name} tripped at {100.0 * loading[k]:.0f} % of its rating")
             event = EventSettings("trip", name, (period + 1) * PERIOD_H, self.settings.repair_h)
             self.interruptions.append(_scheduled(event))
-
-    def as_supplied_kw(self) -> np.ndarray:
-        """Net consumption without charging as it would be had nothing failed, float32[n_connections, n_periods]."""
-        if not self._changed.period:
-            return self.town.base_kw
-        whole = self.town.base_kw.copy()
-        for period, rows, lost in zip(self._changed.period, self._changed.rows, self._changed.lost_kw, strict=True):
-            whole[rows, period] += lost
-        return whole
 
 
 @dataclass(frozen=True)

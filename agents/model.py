@@ -23,6 +23,7 @@ from agents.streams import generator
 from agents.submeters import SubMeters
 from agents.town import build_town
 from agents.transport import TransportRights
+from agents.twin import Twin
 from agents.world.weather import build_weather
 from markets.calendar import Gate, Horizon, agenda
 from markets.contracts import Clock
@@ -80,7 +81,8 @@ class Flexpolder(mesa.Model):
             self._desk(),
             self.rights,
         )
-        self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock, self.rights)
+        self.twin = Twin(self.town, settings.grid)
+        self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock, self.rights, self.twin)
         self.record = Record(self.horizon.n_periods, self.town, len(self.positions.parties))
         self.events = GridEvents(self.town, settings.grid, self.record.note_event)
         self.dispatch = Dispatch(self)

@@ -20,7 +20,9 @@ from grid.thermal import run_thermal
 from markets.contracts import Clock
 
 if TYPE_CHECKING:
+    from agents.events import GridEvents
     from agents.model import Flexpolder
+    from agents.town import Town
 
 Columns = dict[str, Any]
 SATISFIED_SHARE, SATISFIED_KWH = 0.05, 0.5
@@ -161,17 +163,18 @@ def _reserves(m: Flexpolder) -> dict[str, Columns]:
     }
 
 
+def _flat_kw(town: Town) -> np.ndarray:
+    """Homes, roofs (negative) and sites without charging, float64[3, n_periods]."""
+    parts = (town.home_kw, town.roof_kw, town.site_kw)
+    home, roof, site = (part.sum(axis=0, dtype=np.float64) for part in parts)
+    return np.stack([home, -roof, site])
+
+
 def _load(m: Flexpolder) -> dict[str, Columns]:
     n, town = m.horizon.n_periods, m.town
-    reference = town.reference.segment_kw()
-    flat = {
-        "household": town.home_kw.sum(axis=0, dtype=np.float64),
-        "pv": -town.roof_kw.sum(axis=0, dtype=np.float64),
-        "site": town.site_kw.sum(axis=0, dtype=np.float64),
-    }
-    names = [*SEGMENTS, *flat]
-    power = np.concatenate([m.record.segment_kw, *(v[None, :] for v in flat.values())])
-    free = np.concatenate([reference, *(v[None, :] for v in flat.values())])
+    names = [*SEGMENTS, "household", "pv", "site"]
+    power = np.concatenate([m.record.segment_kw, _flat_kw(town)])
+    free = np.concatenate([m.twin.segment_kw(), _flat_kw(m.twin.town)])
     return {
         "load": {
             "period": np.tile(np.arange(n, dtype=np.int32), len(names)),
@@ -185,10 +188,8 @@ def _load(m: Flexpolder) -> dict[str, Columns]:
 def _wires(m: Flexpolder) -> dict[str, Columns]:
     a, r, table = m.town.grid.arrays, m.record, m.town.grid.connections
     n, nb, nn = m.horizon.n_periods, a.n_branches, a.n_nodes
-    supplied_kw = m.events.as_supplied_kw().T.astype(np.float64)
-    kvar = None if m.town.base_kvar is None else m.town.base_kvar.T
-    free = m.town.flow.solve_many(supplied_kw, ev_kw=m.town.reference_ev_kw.T, connection_kvar=kvar)
-    m.record.reference_loading_share = free.loading_share
+    free = m.twin.loading_share()
+    m.record.reference_loading_share = free
     period = np.arange(n, dtype=np.int32)
     kinds = np.array(["line", "transformer", "link"])[a.kind]
     names, nodes = list(a.branch_ids), list(a.node_ids)
@@ -207,7 +208,7 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
             "period": np.repeat(period, nb),
             "branch_index": np.tile(np.arange(nb, dtype=np.int32), n),
             "loading_share": r.loading_share.ravel(),
-            "uncontrolled_loading_share": free.loading_share.astype(np.float32).ravel(),
+            "uncontrolled_loading_share": free.astype(np.float32).ravel(),
         },
         "nodes": {
             "node_index": np.arange(nn, dtype=np.int32),
@@ -233,7 +234,8 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
             "phase": table.phase.astype(np.int8),
         },
         "ageing": _ageing(m),
-        "outages": _outages(m),
+        "outages": _outages(m, m.events),
+        "uncontrolled_outages": _outages(m, m.twin.events),
         "quality": quality_table(r, a, m.dispatch.frequency_hz, is_three_phase=m.town.flow.fidelity == "three_phase"),
         "energy": {
             "period": period,
@@ -245,9 +247,9 @@ def _wires(m: Flexpolder) -> dict[str, Columns]:
     }
 
 
-def _outages(m: Flexpolder) -> Columns:
+def _outages(m: Flexpolder, switches: GridEvents | None) -> Columns:
     """Interruptions of supply and what they cost."""
-    events = m.events.interruptions
+    events = [] if switches is None else switches.interruptions
     index = m.town.grid.arrays.branch_index
     end = m.horizon.n_periods
     return {
@@ -378,7 +380,7 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
     is_done = ~np.isnan(state.departure_kwh[began])
     start = state.arrival_kwh[began]
     end = np.where(is_done, state.departure_kwh[began], state.battery_kwh[ev])
-    possible = np.maximum(m.town.reference.state.departure_kwh[began] - start, 0.0)
+    possible = np.maximum(m.twin.state.departure_kwh[began] - start, 0.0)
     desired = np.maximum(s.desired_kwh[began] - start, 0.0)
     asked = np.minimum(desired, np.where(np.isnan(possible), desired, possible))
     missing = np.where(is_done, np.maximum(asked - np.maximum(end - start, 0.0), 0.0), 0.0)

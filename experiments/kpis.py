@@ -66,6 +66,9 @@ KPIS: dict[str, Kpi] = {
     "phase_difference_met_share": Kpi("share", "higher", "the same by the difference between phases of the report"),
     "frequency_met_share": Kpi("share", "higher", "weeks that keep its frequency"),
     "unserved_kwh": Kpi("kWh", "lower", "demand of homes and sites not served in outages"),
+    "uncontrolled_unserved_kwh": Kpi("kWh", "", "the same without any steering"),
+    "trips": Kpi("", "lower", "branches tripped by their protection"),
+    "uncontrolled_trips": Kpi("", "", "the same without any steering"),
     "emergency_kwh": Kpi("kWh", "", "delivered by V2X cars to connections without supply"),
     "interrupted_connection_h": Kpi("h", "lower", "hours without supply, summed over connections"),
     # congestion
@@ -228,6 +231,9 @@ def _supply(tables: Tables) -> dict[str, float]:
     return {
         **share,
         "unserved_kwh": float(np.sum(unserved)),
+        "uncontrolled_unserved_kwh": float(np.sum(_numbers(tables, "uncontrolled_outages", "unserved_kwh")[0])),
+        "trips": float(np.count_nonzero(_words(tables, "outages", "kind") == "trip")),
+        "uncontrolled_trips": float(np.count_nonzero(_words(tables, "uncontrolled_outages", "kind") == "trip")),
         "emergency_kwh": float(np.sum(emergency)),
         "interrupted_connection_h": float(np.sum(hours)),
     }

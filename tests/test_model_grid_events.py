@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agents.settings import EventSettings
+from experiments.kpis import kpis_of
 from experiments.scenario.faults import InputError
 from experiments.scenario.reader import read_scenario
 from grid.files import write_grid
@@ -78,11 +79,40 @@ def test_the_rest_of_the_day_is_as_it_was(run, calm):
     rest = np.r_[0:72]
     for name in ("loading_share", "voltage_min_pu"):
         assert np.array_equal(getattr(run.model.record, name)[rest], getattr(calm.model.record, name)[rest])
-    assert np.array_equal(run.model.events.as_supplied_kw(), calm.model.town.base_kw)
-    assert np.array_equal(
-        run.tables["branch_loading"]["uncontrolled_loading_share"],
-        calm.tables["branch_loading"]["uncontrolled_loading_share"],
+    free, calm_free = (uncontrolled_loading(m) for m in (run, calm))
+    assert free[:72] == pytest.approx(calm_free[:72], abs=1e-6)
+
+
+def uncontrolled_loading(played):
+    share = played.tables["branch_loading"]["uncontrolled_loading_share"]
+    return share.reshape(-1, played.model.town.grid.arrays.n_branches)
+
+
+def test_the_twin_lives_through_the_same_outage(run, calm):
+    """Uncontrolled cars stand still as well, ask again afterwards, and the twin's homes are as dark."""
+    k = run.model.town.grid.arrays.branch_index[TRAFO]
+    assert (uncontrolled_loading(run)[DARK, k] == 0.0).all() and (uncontrolled_loading(calm)[DARK, k] > 0.0).all()
+    free, calm_free = run.uncontrolled_kw, calm.uncontrolled_kw
+    assert np.array_equal(free[:, :72], calm_free[:, :72])
+    home = list(run.settings.fleet.segments).index("home")
+    assert free[home, DARK].max() <= 0.0 < calm_free[home, DARK].min()
+    assert free[home, 88] > calm_free[home, 88]
+    row, own = ({c: v[0] for c, v in run.tables[name].items()} for name in ("uncontrolled_outages", "outages"))
+    assert all(row[name] == own[name] for name in ("kind", "branch_index", "first_period", "periods", "connections"))
+    assert row["unserved_kwh"] > 0.0 and row["postponed_kwh"] > 0.0
+    household = run.load("uncontrolled_kw")["household"]
+    lost = 0.25 * (calm.load()["household"] + calm.load()["site"] - household - run.load("uncontrolled_kw")["site"])
+    assert (
+        lost[DARK].sum() == pytest.approx(row["unserved_kwh"], rel=1e-5)
+        and np.abs(np.delete(lost, np.r_[DARK])).max() < 1e-6
     )
+    sold, before = run.tables["sessions"], run.model.town.reference.state.departure_kwh
+    possible = sold["possible_kwh"]
+    undisturbed = np.maximum(
+        before[sold["session_row"]] - run.model.cast.evs.state.arrival_kwh[sold["session_row"]], 0.0
+    )
+    assert (possible[np.isfinite(possible)] <= undisturbed[np.isfinite(possible)] + 1e-6).all()
+    assert np.nansum(possible) < np.nansum(undisturbed) - 0.1
 
 
 def test_cars_stop_at_their_reserve_and_only_staying_v2x_cars_deliver(run):
@@ -216,6 +246,45 @@ def test_without_protection_nothing_trips(weak_street):
     free = play(on_weak_street(weak_street, protected=False, absolute_signal_path="none", congestion_tool="none"))
     assert free.tables["outages"]["kind"].tolist() == []
     assert np.nanmax(free.model.record.loading_share) > 1.6
+
+
+@pytest.fixture(scope="module")
+def protection():
+    """The bundled scenario as it is, and with a signal that comes at once."""
+    scenario = read_scenario("protection")
+    prompt = read_scenario("protection", ["absolute_signal.csp_delay_min=0"])
+    return play(scenario.to_settings()), play(prompt.to_settings())
+
+
+def test_a_signal_that_comes_too_late_costs_a_street_its_supply(protection):
+    late, prompt = protection
+    t, k = late.tables["outages"], late.model.town.grid.arrays.branch_index["transformer"]
+    assert t["kind"].tolist() == ["trip", "trip"] and set(t["branch_index"]) == {k}
+    first = int(t["first_period"][0])
+    signals = late.tables["interventions"]
+    asked = int(signals["period"][signals["kind"] == "absolute_signal"].min())
+    assert asked < first - 4  # the operator acted well before the trip, and an hour later it was too late
+    loading = late.model.record.loading_share[:, k]
+    assert (loading[first : first + 6] == 0.0).all()  # repair_h = 1.5
+    cold = slice(first + 6, first + 10)
+    assert loading[cold].max() > loading[:first].max()  # everybody who waited charges at once, and it blows again
+    assert t["first_period"][1] == first + 10
+    kpis = kpis_of(late.tables)
+    assert (
+        kpis["trips"] == 2.0
+        and kpis["unserved_kwh"] == pytest.approx(t["unserved_kwh"].sum())
+        and t["unserved_kwh"].min() > 10.0
+    )
+    told = [text for text in late.tables["events"]["text"] if "tripped at" in text]
+    assert len(told) == 2 and told[0].startswith("transformer tripped at")
+    assert prompt.tables["outages"]["kind"].tolist() == []
+    assert kpis_of(prompt.tables)["trips"] == 0.0 and kpis_of(prompt.tables)["uncontrolled_trips"] == 2.0
+    assert prompt.tables["uncontrolled_outages"]["first_period"][0] == 81  # a quarter past eight
+
+
+def test_twins_trip_alike_whatever_the_run_does(protection):
+    late, prompt = (played.tables["uncontrolled_outages"] for played in protection)
+    assert all(np.array_equal(late[name], prompt[name]) for name in late)
 
 
 @pytest.mark.parametrize(

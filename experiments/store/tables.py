@@ -187,6 +187,19 @@ _TIME_AND_MARKETS = (
     ),
 )
 
+_OUTAGES = [
+    _s("kind", "outage, island or trip"),
+    _BRANCH,
+    ("first_period", "int32", "", "first period without the branch"),
+    ("periods", "int32", "", "periods without the branch, within the run"),
+    ("connections", "int32", "", "connections without supply at the start"),
+    _s("resupplied_by", "open points closed to supply them, comma separated"),
+    _f("connection_h", "h", "hours without (full) supply, summed over connections"),
+    _f("unserved_kwh", "kWh", "demand of homes and sites not served"),
+    _f("postponed_kwh", "kWh", "charging that stood still, summed over quarter-hours; cars ask for it again"),
+    _f("emergency_kwh", "kWh", "delivered by V2X cars to their home, building or island"),
+]
+
 _WIRES = (
     declare(
         "load",
@@ -294,21 +307,11 @@ _WIRES = (
             ("is_met", "bool", "", "every node keeps the limit"),
         ],
     ),
+    declare("outages", "interruptions of supply, scheduled or by a protection trip", _OUTAGES),
     declare(
-        "outages",
-        "interruptions of supply, scheduled or by a protection trip",
-        [
-            _s("kind", "outage, island or trip"),
-            _BRANCH,
-            ("first_period", "int32", "", "first period without the branch"),
-            ("periods", "int32", "", "periods without the branch, within the run"),
-            ("connections", "int32", "", "connections without supply at the start"),
-            _s("resupplied_by", "open points closed to supply them, comma separated"),
-            _f("connection_h", "h", "hours without (full) supply, summed over connections"),
-            _f("unserved_kwh", "kWh", "demand of homes and sites not served"),
-            _f("postponed_kwh", "kWh", "charging that stood still, summed over quarter-hours; cars ask for it again"),
-            _f("emergency_kwh", "kWh", "delivered by V2X cars to their home, building or island"),
-        ],
+        "uncontrolled_outages",
+        "the same with nobody steering: the same scheduled events, trips by uncontrolled charging",
+        _OUTAGES,
     ),
     declare(
         "agreements",
