@@ -8,6 +8,7 @@ from math import isfinite, nan
 import numpy as np
 
 from experiments.report.figures.drivers import overall, service
+from experiments.report.figures.grid_picture import foretold
 from experiments.report.figures.load import moved_share, totals
 from experiments.report.view import RunView
 
@@ -39,6 +40,7 @@ class Facts:
     co2_kg: float = nan
     free_co2_kg: float = nan
     announcements: int = 0
+    unannounced: int = 0
     interventions: int = 0
     intervention_eur: float = nan
 
@@ -127,7 +129,8 @@ def _drivers(run: RunView) -> dict[str, float]:
 def _congestion(run: RunView) -> dict[str, float]:
     announced, done = run.table("announcements"), run.table("interventions")
     return {
-        "announcements": announced.height,
+        "announcements": foretold(announced).height,
+        "unannounced": announced.height - foretold(announced).height,
         "interventions": done.height,
         "intervention_eur": float(done["cost_eur"].sum()),
     }

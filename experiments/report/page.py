@@ -13,21 +13,34 @@ import polars as pl
 from experiments.kpis import KPIS
 from experiments.report import selection, summary
 from experiments.report.facts import facts
-from experiments.report.figures import balancing, checks, drivers, grid, load, messages, money, prices
+from experiments.report.figures import (
+    balancing,
+    checks,
+    congestion,
+    drivers,
+    grid,
+    hardware,
+    load,
+    messages,
+    money,
+    prices,
+)
 from experiments.report.section import Section, fold
 from experiments.report.shell import header, page_of
 from experiments.report.shell import summary as summary_section
 from experiments.report.view import RunView
 from experiments.report.wording import count, number, plural, table
 
-SECTIONS: tuple[Callable[[RunView], Section], ...] = (
+SECTIONS: tuple[Callable[[RunView], Section | None], ...] = (
     prices.section,
     load.section,
     grid.section,
+    congestion.section,
     balancing.section,
     money.section,
     drivers.section,
     messages.section,
+    hardware.section,
     checks.section,
     checks.method,
 )
@@ -53,7 +66,7 @@ def run_report(tables: Mapping[str, pl.DataFrame], kpis: Mapping[str, Any], mani
     run = RunView(tables, kpis, manifest)
     cases = (selection.Case("uncontrolled", run, is_uncontrolled=True), selection.Case("as simulated", run))
     filters = selection.bar(cases)
-    parts = [build(run) for build in SECTIONS]
+    parts = [part for build in SECTIONS if (part := build(run)) is not None]
     if filters:
         parts.insert(0, selection.section(cases))
     name = str(manifest.get("name") or run.scenario("name") or "run")

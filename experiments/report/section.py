@@ -33,7 +33,7 @@ class Chart:
         height = self.figure.layout.height or 340
         return (
             f'<figure class="chart" id="{self.key}"><figcaption><h3>{escape(self.title)}</h3>'
-            f"<p>{escape(self.finding)}</p></figcaption>"
+            f"<p>{escape(unbroken(self.finding))}</p></figcaption>"
             f'<div class="plot" role="img" aria-label="{escape(self.title)}. {escape(self.finding)}" '
             f'style="min-height:{height}px" data-figure="{self.key}-data"></div>'
             f'<script type="application/json" id="{self.key}-data">{data}</script>'
@@ -42,9 +42,14 @@ class Chart:
         )
 
 
+def unbroken(text: str) -> str:
+    """A sentence whose signs and percentages stay on one line with their numbers."""
+    return text.replace(" %", "\u00a0%").replace("+€", "+\u2060€").replace("−€", "−\u2060€")
+
+
 def note(text: str) -> str:
     """A paragraph of explanation."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{escape(unbroken(text))}</p>"
 
 
 def empty(reason: str) -> str:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from plotly.offline import get_plotlyjs
 
-from experiments.report.section import PLOT_OPTIONS, Section
+from experiments.report.section import PLOT_OPTIONS, Section, unbroken
 
 
 def asset(name: str) -> str:
@@ -67,13 +67,8 @@ def header(kind: str, name: str, about: str, meta: Sequence[str], scale: str) ->
 
 def summary(tiles: Sequence[str], findings: Sequence[str], rest: str = "") -> str:
     """The summary section: tiles (ready HTML), findings (plain sentences), and what follows (ready HTML)."""
-    text = "".join(f"<li>{escape(_unbroken(s))}</li>" for s in findings)
+    text = "".join(f"<li>{escape(unbroken(s))}</li>" for s in findings)
     return (
         '<section id="summary" aria-labelledby="summary-title"><h2 id="summary-title">Summary</h2>'
         f'<ul class="tiles">{"".join(tiles)}</ul><ul class="findings">{text}</ul>{rest}</section>'
     )
-
-
-def _unbroken(text: str) -> str:
-    """A sentence whose signs and percentages stay on one line with their numbers."""
-    return text.replace(" %", "\u00a0%").replace("+€", "+\u2060€").replace("−€", "−\u2060€")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import polars as pl
 
 from experiments.report.facts import Facts, is_known
 from experiments.report.figures.checks import verdicts
-from experiments.report.figures.grid import outcomes
+from experiments.report.figures.congestion import outcomes
 from experiments.report.figures.grid_picture import branch_title
+from experiments.report.figures.load import totals
+from experiments.report.figures.prices import moment
 from experiments.report.view import RunView
 from experiments.report.wording import count, energy, euro, inside, label, listing, number, percent, plural, power
 
@@ -46,7 +49,7 @@ def representation(run: RunView) -> str:
 
 def sentences(run: RunView, f: Facts) -> list[str]:
     """The summary, one finding a sentence."""
-    parts = [_what(run, f), _shift(f), _grid(run, f), _congestion(run, f), _drivers_money(run, f), _others(run)]
+    parts = [_what(run, f), _shift(run, f), _grid(run, f), _congestion(run, f), _drivers_money(run, f), _others(run)]
     return [p for p in [*parts, _service(f), _climate(f), _trust(run)] if p]
 
 
@@ -58,14 +61,30 @@ def _what(run: RunView, f: Facts) -> str:
     return f"{plural(run.n_evs, 'EV')}{where} made {plural(f.sessions, 'charging session')}{used}."
 
 
-def _shift(f: Facts) -> str:
+def _shift(run: RunView, f: Facts) -> str:
     if not is_known(f.peak_kw, f.free_peak_kw) or f.free_peak_kw <= 0:
         return ""
     change = f.peak_kw / f.free_peak_kw - 1
     verb = "lowered" if change < 0 else "raised"
     return (
         f"Smart charging moved {percent(f.moved_share)} of that energy in time and {verb} the EVs' highest demand by "
-        f"{percent(abs(change))}, from {power(f.free_peak_kw)} to {power(f.peak_kw)}."
+        f"{percent(abs(change))}, from {power(f.free_peak_kw)} to {power(f.peak_kw)}.{_why(run) if change > 0 else ''}"
+    )
+
+
+def _why(run: RunView) -> str:
+    """Whether the highest demand came when power was cheap, which is what cars that follow one price do together."""
+    kw = totals({s: run.series("load", "power_kw", segment=s) for s in run.segments})
+    price, day = run.series("prices", "day_ahead_eur_per_mwh"), run.local_time.astype("datetime64[D]")
+    if not kw.size or not np.isfinite(price).any():
+        return ""
+    top = int(np.argmax(kw))
+    dearer = float(np.mean(price[day == day[top]] > price[top]))
+    if not dearer > 0.5:
+        return ""
+    return (
+        f" That was on {moment(run, top)}, when power cost {number(price[top])} €/MWh, less than in {percent(dearer)} "
+        "of that day's quarter-hours: cars that follow the same price charge together."
     )
 
 
@@ -94,16 +113,17 @@ def _grid(run: RunView, f: Facts) -> str:
 
 
 def _congestion(run: RunView, f: Facts) -> str:
-    if not f.announcements and not f.interventions:
+    if not f.announcements and not f.interventions and not f.unannounced:
         return "The grid operators announced no congestion and did not intervene."
     said = "no congestion"
     if f.announcements:
-        said = f"congestion for {plural(f.announcements, 'quarter-hour')} and place"
-        said += f" (afterwards: {outcomes(run.table('announcements'))})"
+        said = f"congestion {plural(f.announcements, 'time')}, counted by quarter-hour and element "
+        said += f"({outcomes(run.table('announcements'))})"
     did = "did not intervene"
     if f.interventions:
         did = f"intervened {plural(f.interventions, 'time')} at a cost of {euro(f.intervention_eur)}"
-    return f"The grid operators announced {said} and {did}."
+    rest = f"; {plural(f.unannounced, 'overload')} came unannounced" if f.unannounced else ""
+    return f"The grid operators announced {said} and {did}{rest}."
 
 
 def _drivers_money(run: RunView, f: Facts) -> str:
@@ -130,12 +150,18 @@ def _others(run: RunView) -> str:
     ledger = run.table("ledger").filter(pl.col("payer") != pl.col("payee"))
     imbalance = run.table("positions")["imbalance_eur"].drop_nulls()
     parts = []
-    flexibility = ledger.filter(pl.col("reason").str.contains("(?i)redispatch|capacity|absolute|afrr|fcr|reserve"))
-    if flexibility.height:
-        parts.append(f"{euro(float(flexibility['amount_eur'].abs().sum()))} moved for reserves and redispatch")
+    for words, reasons in (
+        ("for reserve capacity", "^(afrr_capacity|fcr)"),
+        ("for balancing energy", "^balancing_energy"),
+    ):
+        moved = ledger.filter(pl.col("reason").str.contains(reasons))["amount_eur"].abs().sum()
+        if moved:
+            parts.append(f"{euro(float(moved))} was paid {words}")
     if imbalance.len():
-        parts.append(f"balance responsible parties settled {euro(float(imbalance.abs().sum()))} of imbalance")
-    return f"Over all parties, those of the national markets included, {listing(parts)}." if parts else ""
+        net = -float(imbalance.sum())
+        verb = "paid" if net >= 0 else "received"
+        parts.append(f"balance responsible parties {verb} {euro(abs(net))} for imbalance on balance")
+    return f"In the whole country, {listing(parts)}." if parts else ""
 
 
 def _service(f: Facts) -> str:

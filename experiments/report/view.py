@@ -54,8 +54,8 @@ COLUMNS: dict[str, dict[pl.DataType, str]] = {
     "drivers": {_TEXT: "segment", _WHOLE: "sessions", _REAL: "opt_out_share satisfied_share missing_kwh"},
     "messages": {
         _TEXT: "message sender_role receiver_role protocol",
-        _WHOLE: "count items bytes lost",
-        _REAL: "delay_mean_s",
+        _WHOLE: "count items bytes lost withheld waited refused",
+        _REAL: "delay_mean_s wire_mb completeness_share timeliness_share",
     },
     "announcements": {
         _WHOLE: "announced_period period branch_index",
@@ -69,6 +69,54 @@ COLUMNS: dict[str, dict[pl.DataType, str]] = {
         _REAL: "offered_mw awarded_mw price_eur_per_mw_h",
     },
     "activations": {_WHOLE: "period", _TEXT: "provider direction", _REAL: "energy_mwh price_eur_per_mwh"},
+    "operators": {
+        _TEXT: "operator tool",
+        _WHOLE: "interventions avoided missed needless",
+        _REAL: "bought_mwh avoided_mwh perfect_mwh cost_eur eur_per_avoided_mwh",
+    },
+    "forecast_calibration": {
+        _TEXT: "operator horizon",
+        _WHOLE: "forecasts",
+        _REAL: "low high mean_probability observed_share",
+    },
+    "agreements": {
+        _WHOLE: "connection_row group breach_quarters",
+        _TEXT: "agreement",
+        _REAL: "fee_eur withheld_kwh breach_kwh",
+    },
+    "quality": {
+        _TEXT: "aspect area",
+        _WHOLE: "week nodes nodes_met worst_node_index",
+        _REAL: "outside_share p95",
+        _FLAG: "is_met",
+    },
+    "ageing": {
+        _WHOLE: "branch_index",
+        _REAL: "hot_spot_max_c loss_of_life_h uncontrolled_hot_spot_max_c uncontrolled_loss_of_life_h",
+    },
+    "outages": {
+        _TEXT: "kind resupplied_by",
+        _WHOLE: "branch_index first_period periods connections",
+        _REAL: "connection_h unserved_kwh postponed_kwh emergency_kwh",
+    },
+    "market_monitor": {
+        _TEXT: "market largest_seller pivotal_party",
+        _WHOLE: "trades trades_after_gate beyond_prequalification",
+        _REAL: "volume_mwh churn hhi_sellers hhi_buyers pivotal_share spread_eur_per_mwh welfare_eur",
+    },
+    "reserve_shortfalls": {
+        _WHOLE: "period",
+        _TEXT: "provider product",
+        _REAL: "contracted_mw missing_mw penalty_eur",
+    },
+    "gap": {_TEXT: "segment strategy solver", _REAL: "energy_kwh run_eur optimum_eur gap_share"},
+    "hardware": {
+        _WHOLE: "period charging_point_row quality",
+        _TEXT: "station_id",
+        _REAL: "limit_kw power_kw energy_kwh register_kwh",
+        _FLAG: "is_metered",
+    },
+    "refusals": {_TEXT: "message sender_role receiver_role reason", _WHOLE: "count"},
     "rejections": {_WHOLE: "period count", _TEXT: "market party rule"},
     "events": {_WHOLE: "period", _TEXT: "kind text"},
 }

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import polars as pl
 
 from experiments.report.palette import BLACK, CYCLE, MARKET, STATE, STATE_NAME, chart, line, time_chart
-from experiments.report.section import Chart, Section, empty, heading
+from experiments.report.section import Chart, Section, empty, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import count, label, listing, number, percent, table
+from experiments.report.wording import count, euro, label, listing, number, percent, plural, table
 
 STATES = (-1, 0, 1, 2)
 
@@ -19,7 +19,7 @@ STATES = (-1, 0, 1, 2)
 def section(run: RunView) -> Section:
     """How the system was kept in balance and what the EVs contributed."""
     key, title = "balancing", "Balancing"
-    blocks = [*_states(run), *_national(run), *_imbalance(run), *_activated(run), *_reserves(run)]
+    blocks = [*_states(run), *_national(run), *_imbalance(run), *_activated(run), *_reserves(run), *_shortfalls(run)]
     if not blocks:
         return Section(key, title, "", [empty("This run wrote no balancing results: no reserve was called.")])
     lead = (
@@ -102,7 +102,7 @@ def _imbalance(run: RunView) -> list[Chart | str]:
         "Above zero is surplus, below zero shortage."
     )
     figure = time_chart(run, traces, "Imbalance (MWh per period)", 320)
-    heads = ["Balance responsible party", "Surplus (MWh)", "Shortage (MWh)", "Settled (€, as booked)"]
+    heads = ["Balance responsible party", "Surplus (MWh)", "Shortage (MWh)", "Net received (€), − = paid"]
     chart_ = Chart("balance-brp", "Imbalance of the balance responsible parties", finding, figure)
     return [chart_, table(heads, rows, "Imbalance by party")]
 
@@ -140,21 +140,50 @@ def _reserves(run: RunView) -> list[Chart | str]:
     )
     traces = [
         go.Bar(
-            x=_names(grouped), y=grouped[c].to_list(), name=n, marker={"color": colour}, hovertemplate="%{y:.3~g} MW"
+            y=_names(grouped),
+            x=grouped[c].to_list(),
+            name=n,
+            orientation="h",
+            marker={"color": colour},
+            text=[number(v) for v in grouped[c]],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x:.3~g} MW",
         )
         for c, n, colour in (("offered_mw", "Offered", "#b8c4cc"), ("awarded_mw", "Awarded", MARKET["fcr"]))
     ]
     total = grouped.group_by("product").agg(pl.col("offered_mw").sum(), pl.col("awarded_mw").sum()).sort("product")
     parts = [f"{number(a)} of {number(o)} MW offered in {label(p)}" for p, o, a in total.iter_rows()]
-    finding = f"On average per auction block, providers were awarded {listing(parts)}."
-    figure = chart(traces, "Mean capacity per block (MW)", 320, barmode="group")
+    finding = f"On average per auction block with an offer, providers were awarded {listing(parts)}."
+    axes = {"xaxis": {"title": {"text": "Mean capacity per block (MW)"}}, "yaxis": {"autorange": "reversed"}}
+    figure = chart(traces, "", 130 + 42 * grouped.height, barmode="group", hovermode="closest", **axes)
     rows = [[label(p), v, number(o), number(a), number(e), count(n)] for p, v, o, a, e, n in grouped.iter_rows()]
-    heads = ["Product", "Provider", "Offered (MW)", "Awarded (MW)", "Mean price (€/MW/h)", "Blocks"]
+    heads = ["Product", "Provider", "Offered (MW)", "Awarded (MW)", "Mean price (€/MW/h)", "Blocks with an offer"]
     return [
         Chart("balance-reserves", "Reserve auctions", finding, figure),
         table(heads, rows, "Reserve auctions", 2),
     ]
 
 
+def _shortfalls(run: RunView) -> list[str]:
+    """Contracted reserve that its provider did not keep ready, and what that cost."""
+    short = run.table("reserve_shortfalls")
+    if short.is_empty():
+        return []
+    grouped = short.group_by("provider", "product").agg(
+        pl.len(), pl.col("contracted_mw").mean(), pl.col("missing_mw").mean(), pl.col("penalty_eur").sum()
+    )
+    rows = [
+        [v, label(p), count(n), number(c), number(m), euro(e)]
+        for v, p, n, c, m, e in grouped.sort("provider", "product").iter_rows()
+    ]
+    heads = ["Provider", "Product", "Quarter-hours", "Contracted (MW, mean)", "Missing (MW, mean)", "Penalty"]
+    text = (
+        f"In {plural(short['period'].n_unique(), 'quarter-hour')} a provider had less reserve ready than it had sold; "
+        f"that cost {euro(float(short['penalty_eur'].sum()))} in penalties, all towns together."
+    )
+    return [heading("Contracted reserve that was not there"), note(text), table(heads, rows, "Reserve shortfalls", 2)]
+
+
 def _names(grouped: pl.DataFrame) -> list[str]:
-    return [f"{label(p)}<br>{v}" for p, v in grouped.select("product", "provider").iter_rows()]
+    return [f"{label(p)}, {v}" for p, v in grouped.select("product", "provider").iter_rows()]

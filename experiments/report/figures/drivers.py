@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from experiments.report.palette import SEGMENT, UNCONTROLLED, chart, rgba
-from experiments.report.section import Chart, Section, empty, heading
+from experiments.report.section import Chart, Section, empty, heading, note
 from experiments.report.view import RunView
 from experiments.report.wording import count, euro, inside, label, number, percent, plural, table
 
@@ -25,7 +25,69 @@ def section(run: RunView) -> Section:
         "Missing energy is what was asked for and possible, but not delivered."
     )
     blocks: list[Chart | str] = [_service(service(run)), heading("Sessions by segment"), _table(run)]
-    return Section(key, title, lead, [*blocks, *_cost(run)])
+    return Section(key, title, lead, [*blocks, *_possible(run), *_cost(run), *_gap(run)])
+
+
+def _possible(run: RunView) -> list[Chart | str]:
+    """What was asked, what a car could have got by charging at full power all along, and what it got."""
+    ended = pl.col("departure_min") <= round(run.n_periods * run.period_h * 60)
+    done = run.table("sessions").filter(ended, pl.col("possible_kwh").is_not_null())
+    if done.is_empty():
+        return []
+    reach = pl.min_horizontal("desired_kwh", "possible_kwh")
+    got = pl.min_horizontal(pl.col("delivered_kwh").clip(lower_bound=0.0), reach)
+    sums = done.group_by("segment").agg(
+        pl.col("desired_kwh").sum().alias("asked"), reach.sum().alias("reach"), got.sum().alias("got")
+    )
+    found = {s: (a, r, g) for s, a, r, g in sums.iter_rows()}
+    order = [s for s in run.segments if s in found and found[s][0] > 0]
+    parts = (
+        ("delivered", "#0072B2", [found[s][2] / found[s][0] for s in order]),
+        ("possible, not delivered", "#D55E00", [(found[s][1] - found[s][2]) / found[s][0] for s in order]),
+        ("not possible: stay or charger too short", "#d7dde3", [1 - found[s][1] / found[s][0] for s in order]),
+    )
+    traces = [
+        go.Bar(
+            y=[label(s) for s in order],
+            x=[100 * v for v in values],
+            name=name,
+            orientation="h",
+            marker={"color": colour},
+            hovertemplate="%{x:.1f} %",
+        )
+        for name, colour, values in parts
+    ]
+    asked, reachable, given = (sum(found[s][k] for s in order) for k in range(3))
+    finding = (
+        f"Of the energy asked for in finished sessions {percent(reachable / asked, 1)} was physically possible in the "
+        f"time and with the charger there was; of that, {percent(given / reachable if reachable else None, 1)} was "
+        f"delivered. The remaining {percent(1 - reachable / asked, 1)} no way of charging could have given."
+    )
+    axis = {"title": {"text": "Share of the energy asked for (%)"}, "range": [0, 100]}
+    look = {"barmode": "stack", "hovermode": "closest", "yaxis": {"autorange": "reversed"}}
+    figure = chart(traces, "", 150 + 34 * len(order), xaxis=axis, **look)
+    return [Chart("drivers-possible", "Service against what was physically possible", finding, figure)]
+
+
+def _gap(run: RunView) -> list[Chart | str]:
+    """How far each segment is from the cheapest way to charge the same energy."""
+    found = run.table("gap").filter(pl.col("gap_share").is_not_null())
+    if found.is_empty():
+        return []
+    paid, best = float(found["run_eur"].sum()), float(found["optimum_eur"].sum())
+    rows = [
+        [label(s), label(how), number(kwh), euro(a), euro(b), percent(g, 1)]
+        for s, how, kwh, a, b, g in found.select(
+            "segment", "strategy", "energy_kwh", "run_eur", "optimum_eur", "gap_share"
+        ).iter_rows()
+    ]
+    text = (
+        f"Energy at the price of its quarter-hour cost {euro(paid)}; who had known everything beforehand would have "
+        f"paid {euro(best)} for the same energy within the same stays: "
+        f"{percent(paid / best - 1, 1) if best > 0 else 'no share'} above the optimum."
+    )
+    heads = ["Segment", "Strategy", "Energy (kWh)", "This run", "Optimum", "Above it"]
+    return [heading("Distance to the cheapest way to charge"), note(text), table(heads, rows, "Optimality gap", 2)]
 
 
 def service(run: RunView) -> pl.DataFrame:

@@ -8,11 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
+from experiments.report.figures.aggregators import aggregators
 from experiments.report.figures.money_flows import flows_between_roles, role_names, sankeys
 from experiments.report.palette import BLUE, VERMILLION, chart
 from experiments.report.section import Chart, Section, empty, fold, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import euro, label, listing, table
+from experiments.report.wording import euro, inside, label, listing, table
 
 
 def section(run: RunView) -> Section:
@@ -27,7 +28,7 @@ def section(run: RunView) -> Section:
     )
     residual = money_residual_eur(run)
     blocks: list[Chart | str] = [*sankeys(run, flows), *_gains(run), heading("Statement of every party")]
-    blocks += [_statements(run), fold("All flows by payer, payee and reason", _flow_table(flows))]
+    blocks += [_statements(run), *aggregators(run), fold("All flows by payer, payee and reason", _flow_table(flows))]
     total = float(run.table("ledger")["amount_eur"].abs().sum())
     blocks.append(note(f"Check: receipts minus payments over all accounts = {euro(residual)} of {euro(total)} moved."))
     return Section(key, title, lead, blocks)
@@ -40,13 +41,19 @@ def money_residual_eur(run: RunView) -> float:
 
 
 def _net_by_account(run: RunView) -> pl.DataFrame:
-    """Receipts and payments of every account, added in the ledger's own order: a parallel sum rounds anew each time."""
+    """Receipts and payments of every account, added in the ledger's own order: a parallel sum rounds anew each time.
+
+    A negative amount went the other way round.
+    """
     ledger = run.table("ledger")
     parties = pl.concat([ledger["payer"].cast(pl.String), ledger["payee"].cast(pl.String)])
     names = parties.unique().sort()
     place, amount = parties.rank("dense").to_numpy() - 1, ledger["amount_eur"].to_numpy()
-    paid = np.bincount(place[: len(amount)], weights=amount, minlength=len(names))
-    got = np.bincount(place[len(amount) :], weights=amount, minlength=len(names))
+    payer, payee = place[: len(amount)], place[len(amount) :]
+    turned = amount < 0
+    giver, taker = np.where(turned, payee, payer), np.where(turned, payer, payee)
+    paid = np.bincount(giver, weights=np.abs(amount), minlength=len(names))
+    got = np.bincount(taker, weights=np.abs(amount), minlength=len(names))
     return pl.DataFrame({"account": names, "paid": paid, "got": got, "net": got - paid})
 
 
@@ -58,7 +65,7 @@ def _flow_table(flows: pl.DataFrame) -> str:
 def _statements(run: RunView) -> str:
     roles = role_names(run)
     rows = [
-        [account, roles[account], euro(got), euro(paid), euro(net, sign=True)]
+        [account_name(account), roles[account], euro(got), euro(paid), euro(net, sign=True)]
         for account, paid, got, net in _net_by_account(run).sort("net", descending=True).head(60).iter_rows()
     ]
     net = _net_by_account(run)
@@ -77,6 +84,16 @@ def _statements(run: RunView) -> str:
         ]
     )
     return table(["Account", "Role", "Received", "Paid", "Net"], rows, "Statements", 2)
+
+
+def account_name(account: str) -> str:
+    """An account as people read it: "Drivers at depots", "Flexio (BSP)"."""
+    kind, _, who = account.partition(":")
+    if not who:
+        return label(account)
+    if kind == "driver":
+        return f"Drivers: {inside(label(who))}"
+    return f"{who.strip()} as {inside(label(kind))}"
 
 
 def _gains(run: RunView) -> list[Chart | str]:

@@ -8,7 +8,7 @@ from html import escape
 import plotly.graph_objects as go
 import polars as pl
 
-from experiments.report.palette import BLUE, CYCLE, GREEN, GREY, ORANGE, PINK, VERMILLION, chart, rgba
+from experiments.report.palette import BLUE, BROWN, CYCLE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, chart, rgba
 from experiments.report.section import Chart
 from experiments.report.view import RunView
 from experiments.report.wording import euro, inside, label, percent, plural, roles_label
@@ -20,6 +20,18 @@ _EV_SIDE = ("driver", "drivers", "ev_driver", "ev", "cpo", "emsp", "fleet_operat
 _GRID_SIDE = ("aggregator", "csp", "bsp", "energy_manager", "dso", "household", "households", "home")
 MOBILITY = frozenset(_EV_SIDE + _GRID_SIDE)
 REASON = {
+    "retail_energy": SKY,
+    "grid_tariff": BROWN,
+    "charging_session": "#332288",
+    "charging_at_home": "#88CCEE",
+    "roaming": "#999933",
+    "energy_tax": "#882255",
+    "vat": "#AA4499",
+    "grid_losses": "#44AA99",
+    "flexibility": "#117733",
+    "reserve_penalty": "#661100",
+    "balancing_energy": "#DDCC77",
+    "ida": "#117733",
     "day_ahead": BLUE,
     "forward": GREY,
     "intraday": GREEN,

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
+from experiments.report.figures.markets import monitor
 from experiments.report.palette import GREY, MARKET, STATE, STATE_NAME, line, time_chart
 from experiments.report.section import Chart, Section, empty, heading
 from experiments.report.view import RunView
@@ -29,14 +30,16 @@ LOOK = {
 
 def section(run: RunView) -> Section:
     """Prices over time, their statistics and the hours in which they were negative."""
-    key, title = "prices", "Prices"
+    key, title = "prices", "Prices and markets"
     if run.table("prices").is_empty():
         return Section(key, title, "", [empty("This run wrote no prices: no market was simulated.")])
     values = {c: run.series("prices", c) for c in SERIES}
     lead = "What electricity cost in the wholesale markets and what an imbalance cost, per quarter-hour."
-    traded = _markets(run)
+    watched = monitor(run, _mean_prices(run.table("trades")))
     blocks: list[Chart | str] = [_over_time(run, values), heading("Price statistics"), _statistics(values)]
-    return Section(key, title, lead, blocks + ([heading("Traded volume"), traded] if traded else []))
+    traded = "" if watched else _markets(run)
+    blocks += watched or ([heading("Traded volume"), traded] if traded else [])
+    return Section(key, title, lead, blocks)
 
 
 def state_strip(run: RunView, y_axis: str) -> list[Any]:
@@ -132,19 +135,19 @@ def _statistics(values: dict[str, np.ndarray]) -> str:
 
 
 def _markets(run: RunView) -> str:
-    trades = run.table("trades")
-    grouped = (
-        trades.group_by("market")
-        .agg(
-            pl.len().alias("n"),
-            (pl.col("volume_mw").sum() * run.period_h).alias("mwh"),
-            (pl.col("volume_mw") * pl.col("price_eur_per_mwh")).sum().alias("value"),
-            pl.col("volume_mw").sum().alias("mw"),
-        )
-        .sort("market")
+    """Trades of a run without a market monitor; a trade against the central counterparty stands twice in the table."""
+    trades = run.table("trades").filter(pl.col("buyer") != "exchange")
+    prices = _mean_prices(trades)
+    grouped = trades.group_by("market").agg(
+        pl.len().alias("n"), (pl.col("volume_mw").sum() * run.period_h).alias("mwh")
     )
     rows = [
-        [label(m), count(n), number(mwh), number(value / mw if mw else None)]
-        for m, n, mwh, value, mw in grouped.iter_rows()
+        [label(m), count(n), number(mwh), number(prices.get(m))] for m, n, mwh in grouped.sort("market").iter_rows()
     ]
     return table(["Market", "Trades", "Volume (MWh)", "Mean price (€/MWh)"], rows, "Traded volume by market")
+
+
+def _mean_prices(trades: pl.DataFrame) -> dict[str, float]:
+    """Volume-weighted mean price by market."""
+    value = (pl.col("volume_mw") * pl.col("price_eur_per_mwh")).sum() / pl.col("volume_mw").sum()
+    return dict(trades.group_by("market").agg(value.alias("mean")).iter_rows())
