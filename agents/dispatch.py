@@ -13,7 +13,7 @@ from agents.roles.brp import URGENCY_EUR_PER_MWH
 from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
 from agents.streams import generator
-from agents.world.plants import co2_intensity
+from agents.world.plants import average_co2_t_per_mwh, co2_t_per_mwh
 from markets import aggregation, balancing
 from markets.balancing import EnergyBids, PassiveGroups
 from markets.intraday import Product
@@ -57,6 +57,7 @@ class Dispatch:
             model.cashbook, self.cast.supplier.account, self.cast.cpo.account, self.regulation.supply_contract
         )
         self._leads = intraday_leads(self.regulation.intraday_gate_closure_min)
+        self._co2_t_per_mwh = co2_t_per_mwh([u for producer in self.cast.producers for u in producer.units])
         self._step: StepResult | None = None
         self._balanced: Balanced | None = None
         self._output: list[np.ndarray] = []
@@ -202,10 +203,7 @@ class Dispatch:
     def _bids(self, t: int) -> EnergyBids:
         books = [producer.balancing_bids(t) for producer in self.cast.producers]
         books.append(self.cast.bsp.energy_bids(t))
-        known = [b for b in books if b is not None and len(b)]
-        columns = ("owner", "power_mw", "price_eur_per_mwh", "ramp_share_per_min", "object_id", "message_id")
-        joined = [np.concatenate([getattr(b, c) for b in known]) for c in columns]
-        return EnergyBids(joined[0], joined[1], joined[2], joined[3], joined[4], message_id=joined[5])
+        return EnergyBids.concatenate([b for b in books if b is not None and len(b)])
 
     def _follow(self, t: int, balanced: Balanced) -> None:
         """Pass activation, passive reaction and droop on to the pool, which steers anew."""
@@ -420,8 +418,8 @@ class Dispatch:
         billing, record = self.model.billing, self.record
         output = np.concatenate(self._output)
         record.note_generation(t, self._output, self.cast.producers, self._import_mw(t))
-        units = [u for producer in self.cast.producers for u in producer.units]
-        average = co2_intensity(units, output[:, None], np.array([self._import_mw(t)]))[0]
+        bought = np.array([max(self._import_mw(t), 0.0)])
+        average = average_co2_t_per_mwh(self._co2_t_per_mwh, output[:, None], bought)
         record.co2_g_per_kwh[t] = 1000.0 * float(average[0])
         billing.charge_sessions(t, self._step.present, float(average[0]))
         billing.charge_guests(t, self.cast.evs.real_rows, self.cast.evs.real_extra_kwh)

@@ -179,10 +179,10 @@ class Links:
         """Take a message from a sender and see that it reaches every holder of the receiving role."""
         lane = self._lane(type(message))
         traffic = lane.traffic
-        n = message.n_items
+        n, size = message.size
         traffic.count += 1
         traffic.items += n
-        traffic.bytes += message.n_bytes
+        traffic.bytes += size
         traffic.envelopes += n if message.row else 1
         for screen in lane.screens:
             passed = screen.screen(message, self.period)

@@ -43,18 +43,27 @@ class Message:
         return replace(self, **{n: v[keep] for n in along if isinstance(v := getattr(self, n), np.ndarray)})
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Both :attr:`n_items` and :attr:`n_bytes`, in one look."""
+        most, total = 1, 0
+        for value in self._values():
+            if isinstance(value, np.ndarray):
+                total += value.nbytes
+                if value.ndim and len(value) > most:
+                    most = len(value)
+            else:
+                total += 8
+        return most, total
+
+    @property
     def n_items(self) -> int:
         """Number of things the batch speaks of: the longest array, at least one."""
-        most = 1
-        for value in self._values():
-            if isinstance(value, np.ndarray) and value.ndim and len(value) > most:
-                most = len(value)
-        return most
+        return self.size[0]
 
     @property
     def n_bytes(self) -> int:
         """Size of the content: arrays as they are, anything else as eight bytes."""
-        return sum(v.nbytes if isinstance(v, np.ndarray) else 8 for v in self._values())
+        return self.size[1]
 
 
 # --- EV, driver and charging point -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from agents.fleet.behaviour import build_fleet
 from agents.fleet.counterfactual import Outcome as FleetOutcome
@@ -99,9 +100,9 @@ class Town:
     @cached_property
     def reference_ev_kw(self) -> np.ndarray:
         """Uncontrolled charging per connection, float64[n_connections, n_periods]."""
-        total = np.zeros((self.n_connections, self.reference.power_kw.shape[1]))
-        np.add.at(total, self.fleet.points.connection_row, self.reference.power_kw)
-        return total
+        at = self.fleet.points.connection_row
+        to_connection = csr_matrix((np.ones(len(at)), (at, np.arange(len(at)))), shape=(self.n_connections, len(at)))
+        return np.asarray(to_connection @ self.reference.power_kw.astype(np.float64))
 
 
 def build_town(settings: Settings, horizon: Horizon, weather: Weather) -> Town:

@@ -73,7 +73,9 @@ class Outcome:
         return np.maximum(self.fleet.sessions.desired_kwh - self.state.departure_kwh, 0.0)
 
 
-def within_connections_kw(fleet: Fleet, state: FleetState, period: int, capacity_kw: np.ndarray) -> np.ndarray:
+def within_connections_kw(
+    fleet: Fleet, state: FleetState, period: int, capacity_kw: np.ndarray, is_tight: np.ndarray
+) -> np.ndarray:
     """Limit of every point when nobody steers: what the fuse of its connection leaves, in turns where it is short.
 
     Parameters
@@ -84,6 +86,8 @@ def within_connections_kw(fleet: Fleet, state: FleetState, period: int, capacity
         The period.
     capacity_kw : float array, shape (n_connections,)
         Capacity of the connections; load behind the meter is not known to a point that hears nobody.
+    is_tight : bool array, shape (n_points,)
+        Points whose connection could not carry all of its points.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def within_connections_kw(fleet: Fleet, state: FleetState, period: int, capacity
     p, s = fleet.points, fleet.sessions
     physics.plug_in(fleet, state, period, fleet.horizon.period_h)
     limit = physics.uncontrolled_kw(fleet)
-    rows = state.active_sessions[_is_tight(p, capacity_kw)[s.cp_row[state.active_sessions]]]
+    rows = state.active_sessions[is_tight[s.cp_row[state.active_sessions]]]
     if not len(rows):
         return limit
     cp = s.cp_row[rows]
@@ -101,6 +105,8 @@ def within_connections_kw(fleet: Fleet, state: FleetState, period: int, capacity
     _, high, low = rate_stays(fleet.vehicles.rows, p.rows, s.rows, rows)[:3]
     short = np.bincount(connection, weights=high, minlength=len(capacity_kw)) > capacity_kw + 1e-9
     at = np.flatnonzero(short[connection])
+    if not len(at):
+        return limit
     room = np.asarray(capacity_kw, dtype=np.float64)
     limit[cp[at]] = allocate(high[at], low[at], room, "rotating", site=connection[at], turn=period)
     return limit
@@ -140,11 +146,12 @@ def simulate(
         Mean power at the meter.
     """
     free = physics.uncontrolled_kw(fleet)
+    is_tight = None if capacity_kw is None else _is_tight(fleet.points, capacity_kw)
     power = np.zeros((fleet.horizon.n_periods, fleet.n_points), dtype=np.float32)
     for t in range(len(power)):
         limit = free if limit_kw is None else limit_kw[:, t]
-        if limit_kw is None and capacity_kw is not None:
-            limit = within_connections_kw(fleet, state, t, capacity_kw)
+        if limit_kw is None and capacity_kw is not None and is_tight is not None:
+            limit = within_connections_kw(fleet, state, t, capacity_kw, is_tight)
         result = physics.step(fleet, state, t, limit, fleet.horizon.period_h)
         power[t] = result.power_kw
         if drawn is not None:

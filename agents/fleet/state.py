@@ -60,7 +60,7 @@ class FleetState:
     def copy(self) -> FleetState:
         """An independent copy."""
         parts = (self.car, self.point, self.stay, self.active, self.cursor, self.seats)
-        return FleetState(*(part.copy() for part in parts))
+        return FleetState(*(_copy(part) for part in parts))
 
     def nbytes(self) -> int:
         """Memory in bytes."""
@@ -78,6 +78,11 @@ class FleetState:
     def active_sessions(self) -> np.ndarray:
         """Session rows now plugged in."""
         return self.active[: self.cursor[1]]
+
+
+def _copy(records: np.ndarray) -> np.ndarray:
+    """Copy of an array, as bytes: NumPy copies records field by field, which takes ten times as long."""
+    return records.view(np.uint8).copy().view(records.dtype)
 
 
 def empty_state(fleet: Fleet) -> FleetState:

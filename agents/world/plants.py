@@ -33,6 +33,9 @@ than in the cost examples (30), and transport, trading and profit are in it too.
 # thermal plants are serviced in the mild months (assumption)
 MONTH_AVAILABLE = (0.92, 0.92, 0.88, 0.83, 0.80, 0.80, 0.80, 0.80, 0.82, 0.85, 0.90, 0.92)
 
+IMPORT_T_PER_MWH = 0.30
+"""CO2 of imports (assumption)."""
+
 
 @dataclass(frozen=True)
 class FuelPrices:
@@ -259,12 +262,28 @@ def merit_order_dispatch(
     return np.where(is_short, CAP_EUR_PER_MWH, marginal), accepted
 
 
+def co2_t_per_mwh(units: Sequence[Unit]) -> np.ndarray:
+    """CO2 of a MWh of every unit, t, shape (n_units,)."""
+    return np.array([u.emission_t_per_mwh_fuel / u.efficiency for u in units])
+
+
+def average_co2_t_per_mwh(
+    rate_t_per_mwh: np.ndarray,
+    dispatch_mw: np.ndarray,
+    import_mw: np.ndarray,
+    import_t_per_mwh: float = IMPORT_T_PER_MWH,
+) -> np.ndarray:
+    """Average CO2 of a dispatch, t/MWh, shape (n_periods,); arguments as in :func:`co2_intensity`."""
+    total = np.sum(dispatch_mw, axis=0) + import_mw
+    return np.asarray((rate_t_per_mwh @ dispatch_mw + import_t_per_mwh * import_mw) / np.maximum(total, 1e-9))
+
+
 def co2_intensity(
     units: Sequence[Unit],
     dispatch_mw: np.ndarray,
     import_mw: np.ndarray | None = None,
     *,
-    import_t_per_mwh: float = 0.30,
+    import_t_per_mwh: float = IMPORT_T_PER_MWH,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average and marginal CO2 of a dispatch, t/MWh, each of shape (n_periods,).
 
@@ -285,10 +304,9 @@ def co2_intensity(
         The marginal unit is the running unit with the highest marginal cost that is not full of must-run power; where
         only weather units run, 0.
     """
-    rate = np.array([u.emission_t_per_mwh_fuel / u.efficiency for u in units])
+    rate = co2_t_per_mwh(units)
     bought = np.zeros(dispatch_mw.shape[1]) if import_mw is None else np.maximum(import_mw, 0.0)
-    total = np.sum(dispatch_mw, axis=0) + bought
-    average = (rate @ dispatch_mw + import_t_per_mwh * bought) / np.maximum(total, 1e-9)
+    average = average_co2_t_per_mwh(rate, dispatch_mw, bought, import_t_per_mwh)
     forced = np.array([u.must_run_share * u.capacity_mw for u in units])[:, None]
     cost = marginal_cost_eur_per_mwh(units)[:, None]
     ranked = np.where(dispatch_mw > forced + 1e-6, cost, -np.inf)

@@ -96,7 +96,7 @@ def activate_isp(
     -------
     IspActivation
     """
-    one_period = replace(bids, period=np.zeros(len(bids), dtype=np.int64))
+    one_period = replace(bids, period=np.zeros(len(bids), dtype=np.int64)) if bids.period.any() else bids
     error = np.atleast_2d(np.asarray(area_control_error_mw, dtype=np.float64))
     return activate_periods(one_period, error, controller_state, rules, passive=passive)[0]
 

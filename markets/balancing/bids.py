@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -24,8 +24,8 @@ def column(values: Any, n: int, kind: type) -> np.ndarray:
     if kind is int and array.dtype.kind == "f":
         is_whole = np.isfinite(array) & (np.abs(array) < 2.0**62) & (np.floor(array) == array)
         array = np.where(is_whole, array, -1.0)
-    array = array.astype(np.int64 if kind is int else kind)
-    return np.broadcast_to(array, (n,)) if array.ndim == 0 else array
+    wanted = np.dtype(np.int64 if kind is int else kind)
+    return np.full(n, array, dtype=wanted) if array.ndim == 0 else array.astype(wanted, copy=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,21 @@ class EnergyBids:
 
     def rows(self, keep: np.ndarray) -> EnergyBids:
         """The bids of a mask or of row indices, in that order."""
-        return EnergyBids(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+        return EnergyBids._of({name: values[keep] for name, values in vars(self).items()})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[EnergyBids]) -> EnergyBids:
+        """Bids of several books, one after the other."""
+        columns = [vars(part) for part in parts] or [vars(NO_BIDS)]
+        return cls._of({name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, np.ndarray]) -> EnergyBids:
+        """Bids from columns that passed the checks before."""
+        made = object.__new__(cls)
+        for name, values in columns.items():
+            object.__setattr__(made, name, values)
+        return made
 
 
 NO_BIDS = EnergyBids(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
@@ -211,20 +225,21 @@ def is_off_grid(values: np.ndarray, step: float) -> np.ndarray:
 def _refuse_repeats(bids: EnergyBids, broken: np.ndarray) -> None:
     """Refuse a second bid line of the same object, direction and ISP."""
     rows = np.flatnonzero((broken == len(RULES)) & (bids.object_id >= 0))
-    keys = np.stack([bids.object_id[rows], bids.power_mw[rows] > 0, bids.period[rows]], axis=1)
-    _, first = np.unique(keys, axis=0, return_index=True)
-    is_repeat = np.ones(rows.size, dtype=bool)
-    is_repeat[first] = False
-    broken[rows[is_repeat]] = RULES.index("second_bid_of_object")
+    keys = np.stack([bids.object_id[rows], bids.power_mw[rows] > 0, bids.period[rows]])
+    order = np.lexsort(keys)
+    is_same = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
+    broken[rows[order[1:][is_same]]] = RULES.index("second_bid_of_object")
 
 
 def _refuse_small_bids(bids: EnergyBids, rules: BidRules, broken: np.ndarray) -> None:
     """Refuse the messages that hold too many small bids; refused bids no longer count."""
     is_valid = broken == len(RULES)
+    is_small = is_valid & (np.abs(bids.power_mw) < rules.small_bid_mw)
+    if np.count_nonzero(is_small) <= rules.small_bids_max:
+        return
     keys = np.stack([bids.message_id, bids.period], axis=1)
     _, group = np.unique(keys, axis=0, return_inverse=True)
     group = group.reshape(-1)
-    is_small = is_valid & (np.abs(bids.power_mw) < rules.small_bid_mw)
     n_small = np.bincount(group, weights=is_small)
     broken[is_valid & (n_small[group] > rules.small_bids_max)] = RULES.index("too_many_small_bids")
 
@@ -232,11 +247,12 @@ def _refuse_small_bids(bids: EnergyBids, rules: BidRules, broken: np.ndarray) ->
 def _refuse_beyond(bids: EnergyBids, prequalified_mw: Mapping[int, float], broken: np.ndarray) -> None:
     """Refuse bids above the owner's prequalified power, first come first served."""
     used: dict[tuple[int, int, bool], float] = {}
-    for row in np.flatnonzero(broken == len(RULES)):
+    most = np.array([prequalified_mw.get(owner, 0.0) for owner in bids.owner.tolist()])
+    for row in np.flatnonzero((broken == len(RULES)) & (most < np.inf)):
         owner, power = int(bids.owner[row]), float(bids.power_mw[row])
         key = (owner, int(bids.period[row]), power > 0)
         total = used.get(key, 0.0) + abs(power)
-        if total > prequalified_mw.get(owner, 0.0) + 1e-9:
+        if total > most[row] + 1e-9:
             broken[row] = RULES.index("beyond_prequalification")
         else:
             used[key] = total
