@@ -135,6 +135,7 @@ def engage(
         *one("aggregator"), points, _strategies(settings), in_pool, len(fleet.sessions), horizon.local_hour,
         settings.representation,
     )  # fmt: skip
+    aggregator.passive_share = settings.regulation.passive_balancing_share
     rating_mw = float(np.sum(points.max_kw[in_pool])) * settings.representation / 1000.0
     site_kw = np.full(int(points.site.max()) + 1, np.inf)
     site_kw[points.site] = table.capacity_kw[points.connection_row]

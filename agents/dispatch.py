@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.exchange import BORDER
 from agents.fleet.physics import StepResult, plug_in
-from agents.pass_through import PassThrough
+from agents.pass_through import PassThrough, delivered_passive_mwh
 from agents.roles.brp import URGENCY_EUR_PER_MWH
 from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
@@ -54,8 +54,13 @@ class Dispatch:
         self.frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
         self._point_of = self.town.fleet.points.connection_row
         self._pass_through = PassThrough(
-            model.cashbook, self.cast.supplier.account, self.cast.cpo.account, self.regulation.supply_contract
+            model.cashbook,
+            self.cast.supplier.account,
+            self.cast.cpo.account,
+            self.cast.aggregator.account,
+            self.regulation.supply_contract,
         )
+        self._droop = 0.0
         self._leads = intraday_leads(self.regulation.intraday_gate_closure_min)
         self._co2_t_per_mwh = co2_t_per_mwh([u for producer in self.cast.producers for u in producer.units])
         self._step: StepResult | None = None
@@ -176,7 +181,7 @@ class Dispatch:
         baseline_kw = cast.evs.rehearse(t).power_kw
         error = self._open_loop_mw(t, float(np.sum(baseline_kw)))
         bids = self._bids(t)
-        up, down = cast.aggregator.passive_range_mw(t, self.regulation.passive_balancing_share)
+        up, down = cast.aggregator.passive_range_mw(t)
         passive = PassiveGroups(up, down, 10.0, self.regulation.pass_through_ramp_share_per_min)
         prequalified = dict.fromkeys(range(len(self.positions.parties)), np.inf)
         prequalified[cast.bsp.row] = cast.bsp.prequalified_mw
@@ -210,7 +215,7 @@ class Dispatch:
         cast = self.cast
         activated_mw = balanced.energy_of(cast.bsp.row) / 0.25
         passive_mw = float(np.sum(balanced.activation.passive_energy_mwh)) / 0.25
-        droop_mw = self._droop_mw(t)
+        droop_mw = self._droop = self._droop_mw(t)
         if activated_mw:
             cast.tso.activate(t, activated_mw)
             cast.bsp.pass_on_activation()
@@ -365,16 +370,29 @@ class Dispatch:
         record, prices = self.record, balanced.prices
         held = 0.25 * float(self.cast.pool_brp.pool_at_gate_mw[t])
         metered = 0.25 * self.scale * float(np.sum(record.ev_kw[:, t], dtype=np.float64))
-        activated = float(record.activated_mwh[t])
-        self._pass_through.settle(
+        activated, asked = float(record.activated_mwh[t]), float(record.passive_mwh[t])
+        passive = delivered_passive_mwh(
+            asked,
+            baseline_mwh=0.25 * self.scale * float(record.baseline_kw[t]),
+            metered_mwh=metered,
+            other_mwh=activated + 0.25 * self._droop,
+        )
+        record.system["passive_mwh"][t] = passive
+        earned = self._pass_through.settle(
             t,
             nominated_mwh=held if np.isfinite(held) else metered + activated,
             metered_mwh=metered,
             activated_mwh=activated,
-            passive_mwh=float(record.passive_mwh[t]),
+            passive_mwh=passive,
             shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
             surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
         )
+        if earned > 0.0:
+            self.model.billing.reward_drivers(t, earned, self._sessions_taking_part())
+
+    def _sessions_taking_part(self) -> np.ndarray:
+        pool = self.cast.aggregator
+        return np.asarray(pool.session_at[(pool.session_at >= 0) & pool.takes_part])
 
     def _error_mw(self, t: int) -> float:
         """Imbalance of all parties together before activation, MW, + = surplus."""
@@ -409,8 +427,7 @@ class Dispatch:
                 self.model.cashbook.pay_national(t, payer, payee, eur, payment.reason)
         cash, n = self.model.cashbook, self.model.settings.representation
         cash.pay(t, self.cast.bsp.account, self.cast.aggregator.account, sale_eur / n, "flexibility")
-        here = np.flatnonzero((self.cast.aggregator.session_at >= 0) & self.cast.aggregator.takes_part)
-        self.model.billing.reward_drivers(t, sale_eur / n, self.cast.aggregator.session_at[here])
+        self.model.billing.reward_drivers(t, sale_eur / n, self._sessions_taking_part())
 
     def _bill(self, t: int) -> None:
         """Retail bills of the period; drivers whose session ended learn what steering did to its price."""

@@ -102,6 +102,7 @@ def _system(m: Flexpolder) -> dict[str, Columns]:
             "afrr_up_mwh": s["up_mwh"],
             "afrr_down_mwh": s["down_mwh"],
             "mfrrda_mwh": s["incident_mwh"],
+            "passive_mwh": s["passive_mwh"],
         }
     }
 
@@ -156,6 +157,7 @@ def _reserves(m: Flexpolder) -> dict[str, Columns]:
     r, a, d = m.cast.tso.reserves, m.record.activations, m.cast.tso.duty.log
     columns = ("period", "provider", "direction", "energy_mwh", "price_eur_per_mwh")
     return {
+        "balance_delta": _balance_delta(m),
         "reserves": {name: getattr(r, name) for name in r.__dataclass_fields__},
         "activations": {name: [row[k] for row in a] for k, name in enumerate(columns)},
         "reserve_shortfalls": {name: getattr(d, name) for name in d.__dataclass_fields__},
@@ -168,6 +170,15 @@ def _flat_kw(town: Town) -> np.ndarray:
     parts = (town.home_kw, town.roof_kw, town.site_kw)
     home, roof, site = (part.sum(axis=0, dtype=np.float64) for part in parts)
     return np.stack([home, -roof, site])
+
+
+def _balance_delta(m: Flexpolder) -> Columns:
+    """The operator's published series, one row a sample; it became visible after the publication delay."""
+    deltas = m.cast.tso.deltas
+    columns = {name: np.concatenate([d[name] for d in deltas]).astype(np.float32) for name in deltas[0]}
+    second = columns.pop("second").astype(np.int32)
+    period = np.repeat(np.arange(len(deltas), dtype=np.int32), [len(d["second"]) for d in deltas])
+    return {"period": period, "second": second, **columns}
 
 
 def _load(m: Flexpolder) -> dict[str, Columns]:

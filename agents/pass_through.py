@@ -3,7 +3,8 @@
 The balance responsible party of the supplier is settled for the imbalance of its whole portfolio. Under a pass-through
 contract the supplier hands on the part that the pool made (report 6.2.3, market case C40): to the CPO, whose contract
 it is. With ``supply_contract = "pass_through"`` that is every deviation from what was nominated for the pool at the
-last gate; with another contract and ``passive_balancing_share`` above 0 it is the reaction of that share alone.
+last gate; with another contract and ``passive_balancing_share`` above 0 it is the reaction of that share alone, as far
+as it was delivered. Of what the reaction brought, or cost, the CPO passes a share on to the aggregator that steered.
 """
 
 from __future__ import annotations
@@ -12,7 +13,32 @@ from agents.cashbook import Cashbook
 from markets.balancing import settle_imbalance
 from markets.supply import SUPPLY_CONTRACTS
 
-REASON = "pass_through_imbalance"
+REASON, ONWARD = "pass_through_imbalance", "passive_balancing"
+AGGREGATOR_SHARE = 0.5
+"""Part of what passive balancing brings or costs that the CPO passes on to its aggregator (assumption)."""
+
+
+def delivered_passive_mwh(passive_mwh: float, *, baseline_mwh: float, metered_mwh: float, other_mwh: float) -> float:
+    """Part of a passive reaction that the meters show, + = up.
+
+    Parameters
+    ----------
+    passive_mwh : float
+        Reaction that was steered.
+    baseline_mwh : float
+        What the pool would have used without any steering in the period.
+    metered_mwh : float
+        What it used.
+    other_mwh : float
+        Balancing energy and droop that it was to deliver as well, + = up: they are settled as called and come first.
+
+    Returns
+    -------
+    float
+        Between 0 and ``passive_mwh``.
+    """
+    moved = baseline_mwh - metered_mwh - other_mwh
+    return min(max(moved, min(passive_mwh, 0.0)), max(passive_mwh, 0.0))
 
 
 class PassThrough:
@@ -22,14 +48,14 @@ class PassThrough:
     ----------
     cashbook : Cashbook
         Takes the payments.
-    supplier, cpo : str
+    supplier, cpo, aggregator : str
         Their accounts.
     contract : str
         Name of the supply contract behind the charging points.
     """
 
-    def __init__(self, cashbook: Cashbook, supplier: str, cpo: str, contract: str) -> None:
-        self.cashbook, self.supplier, self.cpo = cashbook, supplier, cpo
+    def __init__(self, cashbook: Cashbook, supplier: str, cpo: str, aggregator: str, contract: str) -> None:
+        self.cashbook, self.supplier, self.cpo, self.aggregator = cashbook, supplier, cpo, aggregator
         self.is_whole = SUPPLY_CONTRACTS[contract]().settles_imbalance()
 
     def settle(
@@ -54,18 +80,23 @@ class PassThrough:
         activated_mwh : float
             Balancing energy that the operator called (+ = up, less use): it is settled as such and taken out here.
         passive_mwh : float
-            Reaction to the published balance delta, + = up.
+            Delivered reaction to the published balance delta, + = up.
         shortage_eur_per_mwh, surplus_eur_per_mwh : float
             Imbalance prices.
 
         Returns
         -------
         float
-            EUR that the CPO receives; negative when it pays.
+            EUR of the simulated town that the aggregator receives for steering; negative when it pays.
         """
         deviation = nominated_mwh - metered_mwh - activated_mwh if self.is_whole else passive_mwh
-        if not deviation:
+        if not deviation and not passive_mwh:
             return 0.0
-        eur = float(settle_imbalance(deviation, shortage_eur_per_mwh, surplus_eur_per_mwh))
+        eur, reaction = (
+            float(settle_imbalance(mwh, shortage_eur_per_mwh, surplus_eur_per_mwh)) for mwh in (deviation, passive_mwh)
+        )
         self.cashbook.pay_national(period, self.supplier, self.cpo, eur, REASON)
-        return eur
+        onward = AGGREGATOR_SHARE * reaction / self.cashbook.representation
+        if onward:
+            self.cashbook.pay(period, self.cpo, self.aggregator, onward, ONWARD)
+        return onward

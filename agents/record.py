@@ -49,7 +49,17 @@ class Record:
         self.imbalance_eur = np.zeros((n_parties, n))
         self.reference_loading_share = np.zeros((n, a.n_branches))
         self.co2_g_per_kwh = np.zeros(n)
-        names = ("wind_mw", "solar_mw", "thermal_mw", "import_mw", "error_mw", "up_mwh", "down_mwh", "incident_mwh")
+        names = (
+            "wind_mw",
+            "solar_mw",
+            "thermal_mw",
+            "import_mw",
+            "error_mw",
+            "up_mwh",
+            "down_mwh",
+            "incident_mwh",
+            "passive_mwh",
+        )
         self.system = {name: np.zeros(n) for name in names}
         prices = ("shortage", "surplus", "mid", "up", "down")
         self.price = {name: np.full(n, np.nan) for name in prices}

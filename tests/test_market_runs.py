@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -16,17 +17,24 @@ from agents.cashbook import Cashbook
 from agents.dispatch import intraday_leads
 from agents.model import Flexpolder
 from agents.monitoring import market_monitor
-from agents.pass_through import REASON, PassThrough
+from agents.pass_through import AGGREGATOR_SHARE, ONWARD, REASON, PassThrough, delivered_passive_mwh
 from agents.redispatch import shares_of_relief
 from agents.reserve_duty import ReserveDuty
 from agents.roles.brp import common_gap_mw
 from agents.settings import SystemSettings
 from agents.world.neighbours import EXPORT_LIMIT_MW, IMPORT_LIMIT_MW
-from markets.balancing import CapacityAward, CapacityBids, EnergyBids
+from markets.balancing import (
+    CapacityAward,
+    CapacityBids,
+    EnergyBids,
+    carry_missing_prices,
+    imbalance_prices,
+    regulation_state,
+)
 from markets.intraday import Product
 from tests.model_worlds import Played, play, until, world
 
-BIG = 20_000
+BIG = 40_000
 """Towns that the small one stands for, so that its pool matters nationally."""
 
 
@@ -242,30 +250,54 @@ def test_a_pool_below_the_smallest_is_refused_and_sells_no_reserve() -> None:
 # --- pass-through and passive balancing ------------------------------------------------------------------------------
 
 
-def book(contract: str) -> tuple[PassThrough, Cashbook]:
-    cash = Cashbook(10, {"supplier: S", "cpo: C"})
-    return PassThrough(cash, "supplier: S", "cpo: C", contract), cash
+def book(contract: str) -> tuple[PassThrough, Callable[[], dict[str, float]]]:
+    cash = Cashbook(10, {"supplier: S", "cpo: C", "aggregator: A"})
+    desk = PassThrough(cash, "supplier: S", "cpo: C", "aggregator: A", contract)
+    return desk, lambda: dict(zip(cash.ledger.accounts, cash.ledger.balance_eur().tolist(), strict=True))
 
 
 @pytest.mark.case("C40")
 def test_pass_through_hands_the_whole_deviation_to_the_cpo() -> None:
-    desk, cash = book("pass_through")
-    eur = desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=1.0,
-                      shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
-    assert eur == pytest.approx(1.5 * -30.0)
-    eur += desk.settle(1, nominated_mwh=10.0, metered_mwh=12.0, activated_mwh=0.0, passive_mwh=0.0,
-                       shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
-    assert eur == pytest.approx(-45.0 - 400.0)
-    balance = dict(zip(cash.ledger.accounts, cash.ledger.balance_eur().tolist(), strict=True))
-    assert balance == {"supplier: S": pytest.approx(44.5), "cpo: C": pytest.approx(-44.5)}
+    desk, balance = book("pass_through")
+    desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=0.0,
+                shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
+    # a tenth is the simulated town's: 1.5 MWh surplus at -30, then 2 MWh shortage at 200
+    assert balance() == {"supplier: S": pytest.approx(4.5), "cpo: C": pytest.approx(-4.5)}
+    desk.settle(1, nominated_mwh=10.0, metered_mwh=12.0, activated_mwh=0.0, passive_mwh=0.0,
+                shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=-30.0)  # fmt: skip
+    assert balance() == {"supplier: S": pytest.approx(44.5), "cpo: C": pytest.approx(-44.5)}
 
 
-def test_other_contracts_pass_the_passive_part_only() -> None:
-    desk, cash = book("dynamic")
-    eur = desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=1.0,
-                      shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=150.0)  # fmt: skip
-    assert eur == pytest.approx(150.0)
-    assert cash.ledger.reasons == [REASON]
+@pytest.mark.parametrize("price, sign", [(150.0, 1.0), (-150.0, -1.0)])
+def test_other_contracts_pass_the_passive_part_only_and_half_goes_on_to_the_aggregator(
+    price: float, sign: float
+) -> None:
+    desk, balance = book("dynamic")
+    onward = desk.settle(0, nominated_mwh=10.0, metered_mwh=8.0, activated_mwh=0.5, passive_mwh=1.0,
+                         shortage_eur_per_mwh=200.0, surplus_eur_per_mwh=price)  # fmt: skip
+    assert onward == pytest.approx(sign * 7.5)
+    expected = {"supplier: S": -15.0, "cpo: C": 7.5, "aggregator: A": 7.5}
+    assert balance() == {who: pytest.approx(sign * eur) for who, eur in expected.items()}
+
+
+@pytest.mark.parametrize(
+    "passive, metered, other, delivered",
+    [
+        (2.0, 8.0, 0.0, 2.0),  # the baseline is 10: all of it
+        (2.0, 9.0, 0.0, 1.0),  # half
+        (2.0, 11.0, 0.0, 0.0),  # the other way: nothing
+        (2.0, 7.0, 0.0, 2.0),  # never more than was steered
+        (2.0, 7.0, 2.0, 1.0),  # what was called by the operator comes first
+        (-2.0, 11.5, 0.0, -1.5),
+        (-2.0, 11.5, 1.0, -2.0),
+        (0.0, 8.0, 0.0, 0.0),
+    ],
+)
+def test_passive_energy_is_what_the_meters_show_of_it(
+    passive: float, metered: float, other: float, delivered: float
+) -> None:
+    found = delivered_passive_mwh(passive, baseline_mwh=10.0, metered_mwh=metered, other_mwh=other)
+    assert found == pytest.approx(delivered)
 
 
 class Loop:
@@ -293,13 +325,47 @@ def test_many_passive_balancers_make_the_system_swing_and_a_ramp_limit_damps_it(
     swinging, run = loop_of(passive_balancing_share=1.0)
     damped, _ = loop_of(passive_balancing_share=1.0, pass_through_ramp_share_per_min=0.05)
     assert swinging.reversals > 2 * damped.reversals > 2 * calm.reversals
-    assert np.mean(swinging.error_mw) > 1.2 * np.mean(damped.error_mw)
-    prices, moved = run.tables["prices"], run.model.record.passive_mwh
+    assert np.mean(swinging.error_mw) > 1.3 * np.mean(damped.error_mw) > 1.3 * np.mean(calm.error_mw)
+    prices, moved = run.tables["prices"], run.tables["system"]["passive_mwh"]
+    asked = run.model.record.passive_mwh
+    assert (np.abs(moved) <= np.abs(asked) + 1e-9).all() and (moved * asked >= 0.0).all()
+    assert 0.3 < np.abs(moved).sum() / np.abs(asked).sum() < 1.0
     price = np.where(moved > 0.0, prices["imbalance_surplus_eur_per_mwh"], prices["imbalance_shortage_eur_per_mwh"])
     # the CPO of one town gets its share of what the reaction earned
     earned = flows(run, REASON)[run.model.cast.cpo.account]
     assert earned == pytest.approx(math.fsum(moved * price) / BIG)
     assert earned != 0.0
+    onward = flows(run, ONWARD)
+    assert onward[run.model.cast.aggregator.account] == pytest.approx(AGGREGATOR_SHARE * earned)
+    assert onward[run.model.cast.cpo.account] == pytest.approx(-AGGREGATOR_SHARE * earned)
+
+
+# --- what the operator publishes -------------------------------------------------------------------------------------
+
+
+def test_regulation_states_and_imbalance_prices_follow_from_the_published_tables(run: Played) -> None:
+    table, price = run.tables["balance_delta"], run.tables["prices"]
+    assert len(table["period"]) == 96 * 75 and table["second"][:2].tolist() == [4, 16]
+    delta = (table["afrr_in_mw"] - table["afrr_out_mw"]).reshape(96, 75)
+    is_up = (table["afrr_in_mw"].reshape(96, 75) > 0.0).any(axis=1)
+    is_down = (table["afrr_out_mw"].reshape(96, 75) > 0.0).any(axis=1)
+    states = [regulation_state(delta[k], has_up=bool(is_up[k]), has_down=bool(is_down[k])) for k in range(96)]
+    assert states == price["regulation_state"].tolist()
+    assert set(states) == {-1, 0, 1, 2}
+    up, down = (carry_missing_prices(price[f"{way}_eur_per_mwh"], np.ones(96, bool)) for way in ("up", "down"))
+    shortage, surplus = imbalance_prices(states, up, down, price["mid_eur_per_mwh"])
+    known = np.isfinite(shortage) & np.isfinite(surplus)
+    assert known.sum() > 80
+    np.testing.assert_allclose(price["imbalance_shortage_eur_per_mwh"][known], shortage[known])
+    np.testing.assert_allclose(price["imbalance_surplus_eur_per_mwh"][known], surplus[known])
+
+
+def test_published_prices_are_within_the_prices_of_the_period(run: Played) -> None:
+    table, price = run.tables["balance_delta"], run.tables["prices"]
+    dearest = table["max_upw_regulation_price_eur_per_mwh"].reshape(96, 75)
+    cheapest = table["min_downw_regulation_price_eur_per_mwh"].reshape(96, 75)
+    assert not (dearest > price["up_eur_per_mwh"][:, None] + 1e-3).any()
+    assert not (cheapest < price["down_eur_per_mwh"][:, None] - 1e-3).any()
 
 
 # --- monitor ---------------------------------------------------------------------------------------------------------

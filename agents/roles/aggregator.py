@@ -159,6 +159,8 @@ class Aggregator(Role):
         self._heard_balance = -10
         self.services = Services(points.segment)
         self.is_plausibility_checked, self.refused_prices = False, 0
+        self.passive_share = 0.0
+        """Part of the pool that reacts to the published balance by itself."""
         self.keep_periods: int | None = None
         """Periods that a finished session may be remembered; None = no limit."""
         self.congestion_eur_per_mwh = np.inf
@@ -554,6 +556,7 @@ class Aggregator(Role):
         if not can_balance.any():
             return
         share = float(np.sum(can_balance)) / max(int(np.sum(self.takes_part)), 1)
+        share *= 1.0 - self.passive_share
         usual = share * SURE_SHARE * FLEXIBLE_SHARE * self.usual_mw[quarters] * self.representation
         rows = np.unique(self.points.connection_row[can_balance])
         self.send(ReserveOffer(first, rows, usual, usual))
@@ -564,37 +567,38 @@ class Aggregator(Role):
         if not can_balance.any():
             return
         here = np.flatnonzero((self.session_at >= 0) & can_balance)
-        plan = self.plan_kw[here, first : first + n].astype(np.float64)
-        high = self.believed.max_kw[self.session_at[here]][:, None]
-        stays = self.believed.departure_of(self.session_at[here], self.points.segment[here])[:, None]
-        is_staying = stays > 15.0 * (np.arange(first, first + n) + 8)
-        scale = SURE_SHARE * self.representation / 1000.0
-        up = scale * np.sum(np.where(is_staying, np.maximum(plan, 0.0), 0.0), axis=0)
-        needs = self.believed.need_of(self.session_at[here])[:, None] > 0.25 * high
-        limited = np.array([self.limits.is_limited(t)[here] for t in range(first, first + n)]).T
-        room = np.where(is_staying & needs & ~limited, np.maximum(high - np.maximum(plan, 0.0), 0.0), 0.0)
-        down = 0.5 * scale * np.sum(room, axis=0)
+        up, down = (1.0 - self.passive_share) * self._balancing_room_mw(here, first, n)
         price = self._energy_price(first, n)
         rows = np.unique(self.points.connection_row[here])
         self.send(
             BalancingOffer(first, rows, up, down, np.round(price + SHIFT_EUR_PER_MWH, 2), np.round(price - 40.0, 2))
         )
 
+    def _balancing_room_mw(self, here: np.ndarray, first: int, n: int) -> np.ndarray:
+        """How far some points can surely go up (less charging) and down, national MW, float[2, n]."""
+        plan = np.maximum(self.plan_kw[here, first : first + n].astype(np.float64), 0.0)
+        high = self.believed.max_kw[self.session_at[here]][:, None]
+        stays = self.believed.departure_of(self.session_at[here], self.points.segment[here])[:, None]
+        is_staying = stays > 15.0 * (np.arange(first, first + n) + 8)
+        needs = self.believed.need_of(self.session_at[here])[:, None] > 0.25 * high
+        limited = np.array([self.limits.is_limited(t)[here] for t in range(first, first + n)]).T
+        room = np.where(is_staying & needs & ~limited, np.maximum(high - plan, 0.0), 0.0)
+        scale = SURE_SHARE * self.representation / 1000.0
+        return scale * np.stack([np.sum(np.where(is_staying, plan, 0.0), axis=0), 0.5 * np.sum(room, axis=0)])
+
     def _can_balance(self) -> np.ndarray:
         return self.takes_part & self.services.offers("balancing")
 
-    def passive_range_mw(self, period: int, share: float) -> tuple[float, float]:
+    def passive_range_mw(self, period: int) -> tuple[float, float]:
         """How far the part of the pool on a pass-through contract moves by itself, MW up and down.
 
-        Nobody reacts to a signal that did not arrive.
+        Nobody reacts to a signal that did not arrive. That part is in no offer to the BSP.
         """
-        if share <= 0.0 or self._heard_balance < period - 3:
+        if self.passive_share <= 0.0 or self._heard_balance < period - 3:
             return 0.0, 0.0
         here = np.flatnonzero((self.session_at >= 0) & self._can_balance())
-        plan = np.maximum(self.plan_kw[here, period], 0.0)
-        high = self.believed.max_kw[self.session_at[here]]
-        scale = share * SURE_SHARE * self.representation / 1000.0
-        return scale * float(np.sum(plan)), 0.5 * scale * float(np.sum(np.maximum(high - plan, 0.0)))
+        up, down = self.passive_share * self._balancing_room_mw(here, period, 1)[:, 0]
+        return float(up), float(down)
 
     def react(self, period: int, power_mw: float) -> None:
         """Move by itself: passive balancing and the droop of FCR, + = up."""

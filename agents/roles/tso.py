@@ -138,6 +138,8 @@ class TSO(GridOperator):
         self.load_forecast_mw = np.full(len(self._quarter), np.nan)
         self._published: list[tuple[int, float, int, float]] = []
         self.used_mw = np.zeros(len(self._quarter))
+        self.deltas: list[dict[str, np.ndarray]] = []
+        """Balance delta of every period as it is published."""
 
     # --- information -------------------------------------------------------------------------------------------------
 
@@ -267,6 +269,7 @@ class TSO(GridOperator):
             rules=self.incident,
         )
         delta = float(np.mean(activation.delta_mw)) + running
+        self.deltas.append(balancing.balance_delta_table(activation, sampling_s=r.state_sampling_s, mfrrda_mw=running))
         self._published.append((period, delta, prices.state, prices.mid_price_eur_per_mwh))
         return Balanced(activation, prices, good, running)
 

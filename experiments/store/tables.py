@@ -14,6 +14,10 @@ def _f(name: str, unit: str, meaning: str) -> tuple[str, str, str, str]:
     return (name, "float64", unit, meaning)
 
 
+def _g(name: str, unit: str, meaning: str) -> tuple[str, str, str, str]:
+    return (name, "float32", unit, meaning)
+
+
 def _s(name: str, meaning: str) -> tuple[str, str, str, str]:
     return (name, "string", "", meaning)
 
@@ -60,6 +64,7 @@ _TIME_AND_MARKETS = (
             _f("afrr_up_mwh", "MWh", "activated upward energy"),
             _f("afrr_down_mwh", "MWh", "activated downward energy"),
             _f("mfrrda_mwh", "MWh", "incident reserve called, + = up: its price bounds the period's balancing price"),
+            _f("passive_mwh", "MWh", "passive balancing of the pool as delivered, + = up"),
         ],
     ),
     declare(
@@ -119,6 +124,23 @@ _TIME_AND_MARKETS = (
         "parties",
         "who holds which roles",
         [_s("party", "company"), _s("roles", "market roles, comma separated"), _s("account", "account in the ledger")],
+    ),
+    declare(
+        "balance_delta",
+        "balancing power as the operator samples and publishes it (after the lever balance_delta_delay_s)",
+        [
+            _PERIOD,
+            ("second", "int32", "s", "moment of the sample within the period"),
+            _g("afrr_in_mw", "MW", "upward aFRR"),
+            _g("afrr_out_mw", "MW", "downward aFRR"),
+            _g("picasso_in_mw", "MW", "netting and exchange from other areas"),
+            _g("picasso_out_mw", "MW", "netting and exchange to other areas"),
+            _g("mfrrda_in_mw", "MW", "upward incident reserve"),
+            _g("mfrrda_out_mw", "MW", "downward incident reserve"),
+            _g("max_upw_regulation_price_eur_per_mwh", "EUR/MWh", "dearest upward bid in use; NaN = none"),
+            _g("min_downw_regulation_price_eur_per_mwh", "EUR/MWh", "cheapest downward bid in use; NaN = none"),
+            _g("mid_price_eur_per_mwh", "EUR/MWh", "middle of the best upward and downward bid"),
+        ],
     ),
     declare(
         "reserves",

@@ -1,8 +1,8 @@
 """Incident reserve: manually and directly activated mFRR (mFRRda), contracted for availability.
 
-It has no place on the ladder of the aFRR. The operator calls it when the demand exceeds the aFRR on offer, and its price bounds
-the balancing energy price of the ISP: it raises the upward and lowers the downward price (TenneT, Imbalance Pricing
-System v6.1, section 4.2).
+It has no place on the ladder of the aFRR. The operator calls it when the demand exceeds the aFRR on offer, and its
+price bounds the balancing energy price of the ISP: it raises the upward and lowers the downward price (TenneT,
+Imbalance Pricing System v6.1, section 4.2).
 """
 
 from __future__ import annotations

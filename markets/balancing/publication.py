@@ -51,7 +51,9 @@ def visible_delta_mw(
     return samples[: visible_samples(now_s, sampling_s=sampling_s, delay_s=delay_s)]
 
 
-def balance_delta_table(activation: IspActivation, *, sampling_s: int = 12) -> dict[str, np.ndarray]:
+def balance_delta_table(
+    activation: IspActivation, *, sampling_s: int = 12, mfrrda_mw: float = 0.0
+) -> dict[str, np.ndarray]:
     """The balance delta of one ISP with the columns in which it is published.
 
     Parameters
@@ -60,13 +62,16 @@ def balance_delta_table(activation: IspActivation, *, sampling_s: int = 12) -> d
         The ISP.
     sampling_s : int
         Sampling interval.
+    mfrrda_mw : float
+        Incident reserve that runs, + = up.
 
     Returns
     -------
     dict of str to array of float, shape (900 // sampling_s,)
-        ``second`` (of the ISP, when sampled), ``afrr_in_mw`` and ``afrr_out_mw`` (up and down),
-        ``picasso_in_mw`` and ``picasso_out_mw`` (netting and exchange), ``max_upw_regulation_price_eur_per_mwh``,
-        ``min_downw_regulation_price_eur_per_mwh`` (price-setting bids, NaN for none), ``mid_price_eur_per_mwh``.
+        ``second`` (of the ISP, when sampled), ``afrr_in_mw`` and ``afrr_out_mw`` (up and down), ``picasso_in_mw`` and
+        ``picasso_out_mw`` (netting and exchange), ``mfrrda_in_mw`` and ``mfrrda_out_mw`` (incident reserve),
+        ``max_upw_regulation_price_eur_per_mwh``, ``min_downw_regulation_price_eur_per_mwh`` (price-setting bids, NaN
+        for none), ``mid_price_eur_per_mwh``.
     """
     cycles = np.arange(activation.delta_mw.size) * float(CYCLE_S)
     columns = {
@@ -75,6 +80,8 @@ def balance_delta_table(activation: IspActivation, *, sampling_s: int = 12) -> d
         "afrr_out_mw": activation.activated_down_mw,
         "picasso_in_mw": np.maximum(activation.import_mw, 0.0),
         "picasso_out_mw": np.maximum(-activation.import_mw, 0.0),
+        "mfrrda_in_mw": np.full(cycles.size, max(mfrrda_mw, 0.0)),
+        "mfrrda_out_mw": np.full(cycles.size, max(-mfrrda_mw, 0.0)),
         "max_upw_regulation_price_eur_per_mwh": activation.marginal_up_eur_per_mwh,
         "min_downw_regulation_price_eur_per_mwh": activation.marginal_down_eur_per_mwh,
         "mid_price_eur_per_mwh": np.full(cycles.size, activation.mid_price_eur_per_mwh),
