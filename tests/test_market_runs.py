@@ -347,8 +347,8 @@ def test_regulation_states_and_imbalance_prices_follow_from_the_published_tables
     table, price = run.tables["balance_delta"], run.tables["prices"]
     assert len(table["period"]) == 96 * 75 and table["second"][:2].tolist() == [4, 16]
     delta = (table["afrr_in_mw"] - table["afrr_out_mw"]).reshape(96, 75)
-    is_up = (table["afrr_in_mw"].reshape(96, 75) > 0.0).any(axis=1)
-    is_down = (table["afrr_out_mw"].reshape(96, 75) > 0.0).any(axis=1)
+    is_up = np.asarray(table["afrr_in_mw"]).reshape(96, 75).max(axis=1) > 0.0
+    is_down = np.asarray(table["afrr_out_mw"]).reshape(96, 75).max(axis=1) > 0.0
     states = [regulation_state(delta[k], has_up=bool(is_up[k]), has_down=bool(is_down[k])) for k in range(96)]
     assert states == price["regulation_state"].tolist()
     assert set(states) == {-1, 0, 1, 2}
