@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from agents.hardware.guard import Passwords, read_secrets
 from experiments.cli import app
 from experiments.hil.demo import run_demo
+from experiments.results import Results
 
 runner = CliRunner()
 
@@ -61,13 +63,46 @@ def test_a_check_without_station_says_so(tmp_path: Path):
     assert json.loads(result.stdout)[0]["outcome"] == "fail"
 
 
-@pytest.mark.slow
-def test_the_demo_follows_the_redispatch_and_replays(tmp_path: Path):
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
     lines: list[str] = []
-    result = run_demo(tmp_path, 12.0, 500, lines.append)
+    return run_demo(tmp_path_factory.mktemp("demo"), 12.0, lines.append), lines
+
+
+@pytest.mark.slow
+@pytest.mark.function("CPO-3")
+def test_the_demo_is_a_run_in_which_stations_follow_a_redispatch(demo):
+    """Bought by the grid operator from the pool's own orders, passed down to three programs, seen at their meters."""
+    result, lines = demo
     assert result.has_followed, lines
-    assert len(result.periods) == 4 * 503
-    assert not result.periods["is_metered"].any()
-    replayed = runner.invoke(app, ["hil", "replay", str(tmp_path / "recording"), "--json"])
-    assert replayed.exit_code == 0
+    run = Results.open(result.folder / "run")
+    hour = run.table("hardware").collect()
+    assert hour["period"].n_unique() == 4 and hour["station_id"].unique().sort().to_list() == [
+        "DEMO-1",
+        "DEMO-2",
+        "DEMO-3",
+    ]
+    assert hour["is_steerable"].all() and not hour["is_metered"].any()
+    bought = run.table("trades").filter(pl.col("market") == "redispatch").collect()
+    called = set(hour["period"]) & set(bought["period"])
+    assert called, "no redispatch was traded for the hour"
+    by_station = hour.group_by("station_id").agg(pl.col("last_kw").max() - pl.col("last_kw").min())
+    assert (by_station["last_kw"] > 1.5).all()
+    assert (hour["last_kw"] <= 1.05 * hour["limit_kw"] + 0.05).all()
+    points = run.table("load").filter(pl.col("period").is_in(hour["period"].implode())).collect()
+    assert points["power_kw"].sum() > hour["power_kw"].sum() > 0.0
+
+
+@pytest.mark.slow
+def test_the_demo_tells_how_punctual_it_was_and_replays(demo):
+    result, _ = demo
+    figures = Results.open(result.folder / "run").table("hardware_figures").collect()
+    found = dict(figures.filter(pl.col("station_id") == "").select("figure", "value").iter_rows())
+    assert 0.0 < found["set_point_to_socket_p50_ms"] < 1000.0 and found["round_trip_p99_ms"] > 0.0
+    counts = figures.filter((pl.col("station_id") == "DEMO-2") & (pl.col("figure") == "boots"))
+    assert counts["value"].to_list() == [1.0]
+    events = Results.open(result.folder / "run").table("hardware_events").collect()
+    assert {"connected", "booted", "proof_proven", "released"} <= set(events["kind"])
+    replayed = runner.invoke(app, ["hil", "replay", str(result.folder / "port" / "recording"), "--json"])
+    assert replayed.exit_code == 0, replayed.output
     assert json.loads(replayed.stdout)["differences"] == 0

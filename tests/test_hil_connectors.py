@@ -39,7 +39,7 @@ class CrewBench:
     def __init__(self) -> None:
         self.clock = SetClock(1e9, 0.0)
         self.points = [PhysicalPoint(s, self.clock, Known(True)) for s in connectors(lease_s=30.0)]
-        self.crew = Crew(self.points)
+        self.crew = Crew(self.points, self.clock.utc)
         self.crew.linked("1.6")
         self.crew.sink.booted("V", "M", "1")
         self.steerings = self.crew.steerings(Dialect16())

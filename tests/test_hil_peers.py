@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -204,18 +203,6 @@ def test_a_device_that_is_no_sunspec_is_left_alone(tmp_path: Path):
             await asyncio.sleep(0.5)
             assert not system.points["S1"].is_linked
         await server.shutdown()
-
-    asyncio.run(go())
-
-
-@pytest.mark.skipif(shutil.which("test-ocpp") is None, reason="the program test-ocpp is not installed")
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
-def test_the_program_test_ocpp(tmp_path: Path, version: str):
-    async def go() -> None:
-        async with central(settings(tmp_path)) as system:
-            command = ["test-ocpp", f"ws://127.0.0.1:{system.port}/x", "S1", "--ocpp", version]
-            program = await asyncio.create_subprocess_exec(*command)
-            assert await program.wait() == 0
 
     asyncio.run(go())
 

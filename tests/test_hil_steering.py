@@ -22,7 +22,7 @@ from agents.hardware.ocpp16 import Dialect16
 from agents.hardware.point import Known, PhysicalPoint
 from agents.hardware.proof import ProofState
 from agents.hardware.steering import Steering
-from agents.port import Plan, TicketState, bounded_kw
+from agents.port import Plan, Quality, TicketState, bounded_kw
 
 OK = Reply({"status": "Accepted"})
 
@@ -504,3 +504,35 @@ def test_estimates_are_never_above_what_was_told():
     bench.clock.advance(60.0)
     assert bench.point.sample().power_kw == pytest.approx(4.14)
     assert math.isnan(PhysicalPoint(bench.point.settings, bench.clock).sample().register_kwh)
+
+
+# --- quality, and stations that are more than they were said to be -----------------------------------------
+
+
+def test_a_station_whose_session_ended_is_not_stale():
+    """With the plug still in and no session nothing flows: that is known, however long ago the last sample was."""
+    bench = Bench()
+    bench.pass_(3, 4.0)
+    bench.point.stopped(bench.point.transaction or "", bench.clock.utc, [], "Remote")
+    bench.point.status(1, "occupied", bench.clock.utc)
+    bench.clock.advance(600.0)
+    reading = bench.point.sample()
+    assert (reading.quality, reading.power_kw, reading.is_occupied) == (Quality.FRESH, 0.0, True)
+
+
+def test_a_session_without_samples_is_stale():
+    bench = Bench()
+    bench.pass_(3, 4.0)
+    bench.clock.advance(600.0)
+    assert bench.point.sample().quality == Quality.STALE
+
+
+def test_what_a_station_draws_above_its_rating_is_measured_and_not_dismissed():
+    """Rated 7.36 kW here, but it has three phases and draws 11 kW: a fault of the station, not of the meter."""
+    bench = Bench(envelope=Envelope(17.0, 7.36, phases=1))
+    bench.point.command(Plan(7.36, bench.clock.utc + 900))
+    bench.pass_(10, 11.04)
+    assert bench.point.counts["suspect"] == 0
+    assert bench.point.register.risen_kwh == pytest.approx(9 * 11.04 / 3600.0, rel=0.01)
+    assert bench.point.counts["overdraw"] >= 2
+    assert [c for c in bench.calls if c[0] == "RemoteStopTransaction"]

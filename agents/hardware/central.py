@@ -101,10 +101,11 @@ class CentralSystem:
             for station_id in self.settings.members:
                 self._leases.take(station_id)
             self._recorder = Recorder(self.settings.folder, self.clock)
+            since_utc_s = self.clock.utc_s()
             for name, station in self.settings.named.items():
-                self._add_point(name, station)
+                self._add_point(name, station, since_utc_s)
             for station_id in self.settings.members:
-                self.crews[station_id] = Crew(self.points_of(station_id))
+                self.crews[station_id] = Crew(self.points_of(station_id), since_utc_s)
             await warm_up()
             self.port = await self._door.open()
         except BaseException:
@@ -157,11 +158,12 @@ class CentralSystem:
         """Points of one station."""
         return [point for point in self.points.values() if point.settings.station_id == station_id]
 
-    def _add_point(self, name: str, station: StationSettings) -> None:
+    def _add_point(self, name: str, station: StationSettings, since_utc_s: float) -> None:
         known = read_known(self.settings.state_folder, name)
         self.points[name] = PhysicalPoint(station, self.clock, known)
         details = asdict(station) | {"id_tags": []}
-        self._own(name, "watch", settings=_finite(details), known=_finite(asdict(known)))
+        known_before = _finite(asdict(known))
+        self._own(name, "watch", settings=_finite(details), known=known_before, since_utc_s=since_utc_s)
 
     async def _last_words(self) -> None:
         """Give every station a moment to take the safe limit."""

@@ -23,13 +23,15 @@ class Crew:
     ----------
     points : sequence of PhysicalPoint
         In the order of the scenario; the first speaks for the whole station.
+    since_utc_s : float
+        Start of the run, from which transactions are numbered.
     """
 
-    def __init__(self, points: Sequence[PhysicalPoint]) -> None:
+    def __init__(self, points: Sequence[PhysicalPoint], since_utc_s: float) -> None:
         self.points = tuple(points)
         self.lead = self.points[0]
         self.sink: Sink = self.lead if len(self.points) == 1 else Switchboard(self.points)
-        numbers = Numbers(self.lead.clock)
+        numbers = Numbers(since_utc_s)
         for k, point in enumerate(self.points):
             point.numbers, point.profile_base = numbers, PROFILES_APART * k
             point.room_kw = partial(self.room_kw, point)

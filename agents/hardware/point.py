@@ -60,14 +60,17 @@ class Known:
 
 
 class Numbers:
-    """Transaction ids of 1.6 are whole numbers; ours grow with time, so that a restart does not give one twice."""
+    """Transaction ids of 1.6 are whole numbers; they count on from the second in which we started.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._last = clock, int(clock.utc_s())
+    A restart does not give one twice as long as sessions last longer than a second.
+    """
+
+    def __init__(self, since_utc_s: float) -> None:
+        self._last = int(since_utc_s)
 
     def new(self) -> str:
         """An id that no other transaction of the station has."""
-        self._last = max(self._last + 1, int(self._clock.utc_s()))
+        self._last += 1
         return str(self._last)
 
 
@@ -119,7 +122,7 @@ class PhysicalPoint:
         self.room_kw: Callable[[], float] = lambda: math.inf
         """What the other points of the station leave of its limit."""
         self.book = TicketBook(clock, settings.reaction_s)
-        self.numbers = Numbers(clock)
+        self.numbers = Numbers(clock.utc_s())
         self.profile_base = 0
         """Added to the ids of charging profiles, which must be unique in a station."""
         self._ids: dict[str, str] = {}

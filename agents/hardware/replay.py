@@ -74,6 +74,7 @@ class _Station:
 
     def __init__(self) -> None:
         self.points: list[PhysicalPoint] = []
+        self.since_utc_s = 0.0
         self.crew: Crew | None = None
         self.dialect: Dialect | None = None
         self.steerings: tuple[Steering, ...] = ()
@@ -81,7 +82,7 @@ class _Station:
 
     def link(self, version: str) -> None:
         """A socket opens."""
-        self.crew = self.crew or Crew(self.points)
+        self.crew = self.crew or Crew(self.points, self.since_utc_s)
         self.dialect = dialect_of(version)
         self.crew.linked(version)
         self.steerings = self.crew.steerings(self.dialect)
@@ -125,7 +126,9 @@ class Replay:
         body = row.body
         point = PhysicalPoint(_settings(body["settings"]), self._clock, _known(body["known"]))
         self.found.points[row.station] = point
-        self._stations.setdefault(point.settings.station_id, _Station()).points.append(point)
+        station = self._stations.setdefault(point.settings.station_id, _Station())
+        station.points.append(point)
+        station.since_utc_s = body["since_utc_s"]
 
     def _feed(self, station: _Station, row: Row) -> None:
         if row.direction == "own" and row.action == "linked" and row.kind == 0:

@@ -152,18 +152,21 @@ def replay(
 def demo(
     folder: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("results/hil-demo"),
     seconds: Annotated[
-        float, typer.Option("--seconds", min=8.0, help="Length of the hour on the wall clock, s.")
+        float, typer.Option("--seconds", min=8.0, max=3600.0, help="Length of the hour on the wall clock, s.")
     ] = 60.0,
-    points: Annotated[int, typer.Option("--points", min=1, help="Simulated points.")] = 500,
     quiet: QuietOption = False,
 ) -> None:
-    """An hour of market time with simulated points and three station programs, in hold mode."""
-    from experiments.hil.demo import run_demo
+    """An hour of market time with 500 simulated points and three station programs that follow a redispatch."""
+    from experiments.hil.demo import NoRedispatch, run_demo
 
     with _faults_to_exit():
-        result = run_demo(folder, seconds, points, (lambda line: None) if quiet else say)
-    show_table("Measured", ("figure", "value"), [(k, f"{v:.1f}") for k, v in result.figures.items()], right=(1,))
-    say(f"wrote {result.folder}; power only, not metered (hold mode)")
+        try:
+            result = run_demo(folder, seconds, (lambda line: None) if quiet else say)
+        except NoRedispatch as fault:
+            say(str(fault))
+            raise typer.Exit(RUN_FAILED) from None
+    show_table("Measured", ("figure", "value"), [(k, f"{v:.2f}") for k, v in result.figures.items()], right=(1,))
+    say(f"wrote {result.folder}/run (with report); power only, not metered (hold mode)")
     if not result.has_followed:
         say("a station did not follow the redispatch")
         raise typer.Exit(RUN_FAILED)

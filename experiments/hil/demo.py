@@ -1,77 +1,54 @@
-"""The bundled demo: an hour of market time with simulated points and real programs that speak OCPP, in hold mode.
+"""The bundled demo: an hour of market time with 500 simulated points and three station programs, in hold mode.
 
-The hour has four quarter-hours. In the third one a redispatch calls for less power at all points; the stations follow
-it like the simulated ones. Set-points come from a plain series here; a scenario with ``[[hardware]]`` takes them from
-the market.
+It is an ordinary run of the bundled scenario ``hardware_demo`` with ``[[hardware]]`` entries. Which hour and which
+three points is found by a rehearsal with and without redispatch; what the stations are told in the run itself comes
+from the bids of that run.
 """
 
 from __future__ import annotations
 
-import time
+import math
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from agents.hardware.config import HardwareSettings, StationSettings
-from agents.hardware.envelope import Envelope
-from agents.hardware.seam import HardwarePort, Snapshot
-from agents.port import Quality
 from experiments.hil.programs import station_programs
+from experiments.hil.rehearsal import HOUR, Place, Rehearsal, find_place, rehearse
+from experiments.results import Results
+from experiments.run import run_scenario
+from experiments.scenario import Scenario, read_scenario
 
-STATIONS = (("DEMO-1", "1.6"), ("DEMO-2", "1.6"), ("DEMO-3", "2.0.1"))
-LIMIT_SHARE = (1.0, 1.0, 0.5, 1.0)
-"""Limit of each quarter-hour as a share of the rated power; the third is the redispatch."""
-RATED_KW = 11.04
-COMMISSIONING_S = 30.0
-PERIOD_H = 0.25
+SCENARIO = "hardware_demo"
+STATIONS = (("DEMO-1", "1.6"), ("DEMO-2", "2.0.1"), ("DEMO-3", "2.1"))
+WAIT_S = 60.0
+LEASE_S = 3.0
 
 
-@dataclass
-class Crowd:
-    """Simulated points: a battery each, with a taper above 80 % state of charge."""
-
-    soc_share: np.ndarray
-    capacity_kwh: np.ndarray
-
-    @classmethod
-    def of(cls, n: int, seed: int = 1) -> Crowd:
-        """``n`` cars of 40 to 80 kWh, 10 to 75 % full."""
-        rng = np.random.default_rng(seed)
-        return cls(rng.uniform(0.1, 0.75, n), rng.uniform(40.0, 80.0, n))
-
-    def step(self, limit_kw: np.ndarray) -> np.ndarray:
-        """Power over a quarter-hour under limits, kW."""
-        room_kw = (1.0 - self.soc_share) * self.capacity_kwh / PERIOD_H
-        taper = np.clip((1.0 - self.soc_share) / 0.2, 0.1, 1.0)
-        power_kw = np.minimum(np.minimum(limit_kw, RATED_KW * taper), room_kw)
-        self.soc_share = self.soc_share + power_kw * PERIOD_H / self.capacity_kwh
-        return power_kw
+class NoRedispatch(RuntimeError):
+    """No hour in which redispatch holds enough points back."""
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found: one row per period and point, and the figures of the port."""
+    """What the demo found: its folder, and one row per quarter-hour and station beside a run without redispatch."""
 
-    periods: pl.DataFrame
-    figures: dict[str, float]
     folder: Path
+    quarters: pl.DataFrame
+    figures: dict[str, float]
 
     @property
     def has_followed(self) -> bool:
-        """Whether every station kept the redispatch limit and went up again after it."""
-        real = self.periods.filter(pl.col("is_hardware"))
-        called = real.filter(pl.col("limit_kw") < RATED_KW)
-        after = real.filter(pl.col("period") == len(LIMIT_SHARE) - 1)
-        told_kw = called["limit_kw"].to_numpy()
-        kept = called["last_kw"].to_numpy() <= 1.05 * told_kw + 0.05
-        back = after["last_kw"].to_numpy() > 1.1 * told_kw.max(initial=0.0)
-        return bool(kept.all() and kept.size and back.all())
+        """Whether every station kept every limit, and drew less where redispatch held it back."""
+        called = self.quarters.filter(pl.col("is_redispatched") & (pl.col("limit_kw") < pl.col("free_kw") - 0.5))
+        kept = (self.quarters["last_kw"] <= 1.05 * self.quarters["limit_kw"] + 0.05).all()
+        less = (called["last_kw"] < called["free_kw"] - 0.5).all()
+        return bool(kept and less and called["station_id"].n_unique() == len(STATIONS))
 
 
-def run_demo(folder: Path, seconds: float, points: int, say: Callable[[str], None]) -> DemoResult:
+def run_demo(folder: Path, seconds: float, say: Callable[[str], None]) -> DemoResult:
     """Run the demo.
 
     Parameters
@@ -80,35 +57,55 @@ def run_demo(folder: Path, seconds: float, points: int, say: Callable[[str], Non
         Where results and recording go.
     seconds : float
         Wall-clock length of the hour.
-    points : int
-        Simulated points.
     say : callable
         Takes a line of progress.
+
+    Raises
+    ------
+    NoRedispatch
+        If the rehearsal finds no hour in which redispatch touches three points.
     """
-    port = HardwarePort(_settings(folder, seconds / len(LIMIT_SHARE), points))
-    try:
-        with station_programs(_arguments(port.port, 3600.0 / seconds)):
-            say(f"{len(STATIONS)} stations call 127.0.0.1:{port.port}; commissioning: does each fall back by itself?")
-            _commission(port, say)
-            rows = _hour(port, Crowd.of(points), say)
-    finally:
-        port.close("the demo ended")
-    return _write(folder, rows, port)
-
-
-def _settings(folder: Path, period_s: float, points: int) -> HardwareSettings:
-    stations = tuple(
-        StationSettings(
-            name,
-            row=points + i,
-            envelope=Envelope(22.0, RATED_KW),
-            lease_s=3.0,
-            meter_interval_s=1.0,
-            start_after_s=1.0,
+    say("rehearsal without stations: which hour and which points does redispatch touch?")
+    held, free, place = _rehearsals()
+    at = f"{place.first // HOUR:02d}:{15 * (place.first % HOUR):02d}"
+    say(f"from {at} for an hour: {', '.join(place.names)}; stations come in their place")
+    port = free_port()
+    scenario = _scenario(folder, place, at, port, seconds)
+    with station_programs(_arguments(port, 3600.0 / seconds)):
+        run_scenario(scenario, folder / "run", overwrite=True)
+    result = _result(folder, place, held, free)
+    for line in result.quarters.iter_rows(named=True):
+        called = " (redispatch)" if line["is_redispatched"] and line["limit_kw"] < line["free_kw"] - 0.5 else ""
+        say(
+            f"period {line['period']}{called} {line['station_id']}: told {line['limit_kw']:.2f} kW, without redispatch "
+            f"{line['free_kw']:.2f} kW, drawn {line['last_kw']:.2f} kW"
         )
-        for i, (name, _) in enumerate(STATIONS)
+    return result
+
+
+def _rehearsals() -> tuple[Rehearsal, Rehearsal, Place]:
+    held, free = (
+        rehearse(read_scenario(SCENARIO, overrides).to_settings())
+        for overrides in ((), ("regulation.congestion_tool=none",))
     )
-    return HardwareSettings(stations, folder / "recording", folder / "state", port=0, mode="hold", period_s=period_s)
+    place = find_place(held, free, len(STATIONS))
+    if place is None:
+        raise NoRedispatch("no hour of the scenario has redispatch at three points")
+    return held, free, place
+
+
+def _scenario(folder: Path, place: Place, at: str, port: int, seconds: float) -> Scenario:
+    """The bundled scenario with stations, written beside the results so that it can be run again by hand."""
+    lines = ["[scenario]", 'name = "hil_demo"', f'base = "{SCENARIO}"']
+    for (station_id, _), name in zip(STATIONS, place.names, strict=True):
+        lines += ["", "[[hardware]]", f'charging_point = "{name}"', f'station_id = "{station_id}"']
+        lines += [f"lease_s = {LEASE_S}", "meter_interval_s = 1.0"]
+    lines += ["", "[hardware_port]", f"port = {port}", f"real_time_factor = {3600.0 / seconds}", f'live_from = "{at}"']
+    lines += ["live_hours = 1.0", f"wait_for_stations_s = {WAIT_S}", f'folder = "{(folder / "port").absolute()}"']
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "scenario.toml"
+    file.write_text("\n".join(lines) + "\n")
+    return read_scenario(str(file))
 
 
 def _arguments(port: int, factor: float) -> list[list[str]]:
@@ -117,66 +114,28 @@ def _arguments(port: int, factor: float) -> list[list[str]]:
     return [[f"ws://127.0.0.1:{port}", "--id", name, "--ocpp", version, *options] for name, version in STATIONS]
 
 
-def _commission(port: HardwarePort, say: Callable[[str], None]) -> None:
-    """Give every station time to show that it falls back; goes on without those that do not."""
-    end_s = time.monotonic() + COMMISSIONING_S
-    steerable: set[str] = set()
-    while time.monotonic() < end_s and len(steerable) < len(STATIONS):
-        time.sleep(0.25)
-        port.look()
-        for name in sorted(set(port.figures.get("steerable", ())) - steerable):
-            steerable.add(name)
-            say(f"{name} returns to its safe limit by itself: it may be steered")
-    if len(steerable) < len(STATIONS):
-        say(f"{len(STATIONS) - len(steerable)} stations did not show it and are held at their safe limit")
-
-
-def _hour(port: HardwarePort, crowd: Crowd, say: Callable[[str], None]) -> list[pl.DataFrame]:
-    rows = []
-    for period, share in enumerate(LIMIT_SHARE):
-        limit_kw = share * RATED_KW
-        port.post(period, np.full(len(port.points), limit_kw))
-        simulated_kw = crowd.step(np.full(len(crowd.soc_share), limit_kw))
-        port.pace(period)
-        snapshot = port.read(period)
-        rows.append(_rows(period, limit_kw, simulated_kw, snapshot, port))
-        real = ", ".join(f"{kw:.2f}" for kw in snapshot.power_kw)
-        called = " (redispatch)" if share < 1.0 else ""
-        drawn = f"{simulated_kw.mean():.2f} simulated, {real} real"
-        say(f"quarter {period + 1}{called}: told {limit_kw:.2f} kW; drawn {drawn}")
-    return rows
-
-
-def _rows(period: int, limit_kw: float, simulated_kw: np.ndarray, real: Snapshot, port: HardwarePort) -> pl.DataFrame:
-    n = len(simulated_kw)
-    power_kw = np.concatenate([simulated_kw, real.power_kw])
-    return pl.DataFrame(
-        {
-            "period": np.full(n + len(port.points), period, dtype=np.int32),
-            "point_row": np.concatenate([np.arange(n), port.points]),
-            "is_hardware": np.concatenate([np.zeros(n, dtype=bool), np.ones(len(port.points), dtype=bool)]),
-            "limit_kw": np.full(n + len(port.points), limit_kw),
-            "power_kw": power_kw,
-            "last_kw": np.concatenate([simulated_kw, real.last_kw]),
-            "energy_kwh": power_kw * PERIOD_H,
-            "quality": [Quality.FRESH.name] * n + [Quality(int(q)).name for q in real.quality],
-            "is_metered": np.full(n + len(port.points), False),
-        }
+def _result(folder: Path, place: Place, held: Rehearsal, free: Rehearsal) -> DemoResult:
+    """From the tables of the run, beside what the points would have been told without redispatch."""
+    results = Results.open(folder / "run")
+    relieved = results.table("interventions").filter(pl.col("kind") == "redispatch").collect()["period"].unique()
+    quarters = (
+        results.table("hardware")
+        .select("period", "station_id", "charging_point_row", "limit_kw", "power_kw", "last_kw", "is_metered")
+        .collect()
+        .with_columns(pl.col("period").is_in(relieved.implode()).alias("is_redispatched"))
+        .sort("station_id", "period")
     )
+    free_kw = [float(free.limit_kw[p, row]) for p, row in quarters.select("period", "charging_point_row").iter_rows()]
+    quarters = quarters.with_columns(
+        pl.Series("free_kw", free_kw), pl.min_horizontal("limit_kw", pl.lit(11.04)).alias("limit_kw")
+    )
+    figures = results.table("hardware_figures").filter(pl.col("station_id") == "").collect()
+    wanted = {k: v for k, v in figures.select("figure", "value").iter_rows() if not math.isnan(v)}
+    return DemoResult(folder, quarters, wanted)
 
 
-def _write(folder: Path, rows: list[pl.DataFrame], port: HardwarePort) -> DemoResult:
-    periods = pl.concat(rows)
-    periods.write_parquet(folder / "periods.parquet")
-    events = pl.DataFrame(port.events, schema=["station", "utc_s", "kind", "text"], orient="row")
-    events.write_parquet(folder / "events.parquet")
-    latency_ms = [1000.0 * s for s in port.timing.set_point_s]
-    trips_ms = [1000.0 * s for s in port.timing.round_trip_s]
-    figures = {
-        "set_point_to_socket_max_ms": max(latency_ms, default=float("nan")),
-        "round_trip_median_ms": float(np.median(trips_ms)) if trips_ms else float("nan"),
-        "read_max_ms": 1000.0 * max(port.timing.read_s, default=float("nan")),
-        "late_step_max_ms": 1000.0 * max(port.timing.late_steps_s, default=float("nan")),
-        "late_reads": float(port.timing.late_reads),
-    }
-    return DemoResult(periods, figures, folder)
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
