@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -580,8 +582,6 @@ def test_a_first_run_that_compiles_does_not_decide_the_backend(tmp_path):
 
 
 def test_ray_that_does_not_start_is_one_message(tmp_path, monkeypatch):
-    import types
-
     def refuse(**options):
         raise Exception("The current node timed out\nduring startup")
 
@@ -642,6 +642,53 @@ def test_two_ray_nodes_give_the_same_bytes(tmp_path):
     assert found.stdout.strip().splitlines()[-1] == "ray"
     drive.start(read_sweep("demo"), tmp_path / "b", conduct())
     assert same_files(tmp_path / "a", tmp_path / "b")
+
+
+JOB = """
+import os, secrets, subprocess, sys
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(16)
+from experiments.sweep.cluster import ENVIRONMENT
+os.environ.update(ENVIRONMENT)
+if __name__ == "__main__":
+    from ray.cluster_utils import Cluster
+    head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": int(sys.argv[2])}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(num_cpus=1)
+    submit = [sys.executable, "-m", "ray.scripts.scripts", "job", "submit"]
+    submit += ["--address", f"http://127.0.0.1:{sys.argv[2]}", "--working-dir", "."]
+    sweep = [sys.executable, "-m", "experiments.cli", "sweep", "demo", "--address", "auto", "--no-report"]
+    print(subprocess.run([*submit, "--", *sweep, "--out", sys.argv[1]]).returncode)
+    cluster.shutdown()
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_submitted_job_sweeps_on_two_nodes(tmp_path):
+    for package in ("aiohttp", "aiohttp_cors", "opencensus", "colorful", "prometheus_client", "smart_open"):
+        pytest.importorskip(package, reason="ray job submit needs ray[default]")
+    script = tmp_path / "job.py"
+    script.write_text(JOB)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(script), str(tmp_path / "a"), str(port)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=500, check=True)
+    assert found.stdout.strip().splitlines()[-1] == "0", found.stdout[-2000:]
+    assert Results.open(tmp_path / "a").runs["status"].to_list() == ["ok"] * 12
+
+
+def test_a_submitted_job_does_not_ship_the_code_twice(monkeypatch):
+    from experiments.sweep import cluster
+
+    told = []
+    fake = types.SimpleNamespace(init=lambda **options: told.append(options["runtime_env"]))
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    cluster.RayTasks(2, "auto")._start()
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", '{"runtime_env": {"working_dir": "gcs://x.zip"}}')
+    cluster.RayTasks(2, "auto")._start()
+    assert ["working_dir" in environment for environment in told] == [True, False]
 
 
 # --- tables of a sweep

@@ -7,6 +7,7 @@ join a cluster started without a token must set ``RAY_AUTH_MODE`` as the cluster
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ class RayTasks:
         environment: dict[str, Any] = {"env_vars": dict.fromkeys(THREAD_VARIABLES, "1")}
         if self.address is None:
             environment["env_vars"]["PYTHONPATH"] = _python_path()
-        else:
+        elif not _is_shipped_by_job():
             environment |= {"working_dir": str(ROOT), "excludes": _EXCLUDED}
         try:
             ray.init(address=self.address, log_to_driver=False, logging_level="ERROR", runtime_env=environment, **quiet)
@@ -96,6 +97,12 @@ class RayTasks:
                 except ray.exceptions.RayError:
                     if suspects.died(batch, alone=len(batch) == 1):
                         yield batch, None
+
+
+def _is_shipped_by_job() -> bool:
+    """Whether this driver is a job that was submitted with its working directory; Ray refuses a second one."""
+    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    return "working_dir" in job.get("runtime_env", {})
 
 
 def _python_path() -> str:
