@@ -74,7 +74,7 @@ class Outcome:
 
 
 def within_connections_kw(
-    fleet: Fleet, state: FleetState, period: int, capacity_kw: np.ndarray, is_tight: np.ndarray
+    fleet: Fleet, state: FleetState, period: int, capacity_kw: np.ndarray, is_tight: np.ndarray | None = None
 ) -> np.ndarray:
     """Limit of every point when nobody steers: what the fuse of its connection leaves, in turns where it is short.
 
@@ -86,8 +86,8 @@ def within_connections_kw(
         The period.
     capacity_kw : float array, shape (n_connections,)
         Capacity of the connections; load behind the meter is not known to a point that hears nobody.
-    is_tight : bool array, shape (n_points,)
-        Points whose connection could not carry all of its points.
+    is_tight : bool array, shape (n_points,), optional
+        Result of :func:`is_tight_at`, for callers that ask in every period.
 
     Returns
     -------
@@ -97,6 +97,7 @@ def within_connections_kw(
     p, s = fleet.points, fleet.sessions
     physics.plug_in(fleet, state, period, fleet.horizon.period_h)
     limit = physics.uncontrolled_kw(fleet)
+    is_tight = is_tight_at(p, capacity_kw) if is_tight is None else is_tight
     rows = state.active_sessions[is_tight[s.cp_row[state.active_sessions]]]
     if not len(rows):
         return limit
@@ -112,7 +113,7 @@ def within_connections_kw(
     return limit
 
 
-def _is_tight(points: ChargingPoints, capacity_kw: np.ndarray) -> np.ndarray:
+def is_tight_at(points: ChargingPoints, capacity_kw: np.ndarray) -> np.ndarray:
     """Points whose connection could not carry all of its points, bool[n_points]."""
     rated = np.bincount(points.connection_row, weights=points.max_kw, minlength=len(capacity_kw))
     return np.asarray((rated > capacity_kw + 1e-9)[points.connection_row])
@@ -146,11 +147,11 @@ def simulate(
         Mean power at the meter.
     """
     free = physics.uncontrolled_kw(fleet)
-    is_tight = None if capacity_kw is None else _is_tight(fleet.points, capacity_kw)
+    is_tight = None if capacity_kw is None else is_tight_at(fleet.points, capacity_kw)
     power = np.zeros((fleet.horizon.n_periods, fleet.n_points), dtype=np.float32)
     for t in range(len(power)):
         limit = free if limit_kw is None else limit_kw[:, t]
-        if limit_kw is None and capacity_kw is not None and is_tight is not None:
+        if limit_kw is None and capacity_kw is not None:
             limit = within_connections_kw(fleet, state, t, capacity_kw, is_tight)
         result = physics.step(fleet, state, t, limit, fleet.horizon.period_h)
         power[t] = result.power_kw
