@@ -51,8 +51,9 @@ def test_summary_is_computed_from_both_runs(pair: Pair) -> None:
     said = " ".join(sentences(pair))
     assert "non_firm differs in 1 setting: transport right (firm → non firm)." in said
     assert "EV peak (−40.0 kW, −6 %)" in said  # 800 x 0.5 x 0.1
-    assert "None of the main figures gets worse." in said
-    assert "worse off are distribution operator (DSO) (−€70.00)" in said
+    assert "None of the other main figures gets worse." in said
+    assert "non_firm costs drivers €5.00 less per MWh" in said  # 0.05 EUR/kWh x 0.1
+    assert "worse off are distribution operator (DSO) (−€70.00, mainly grid)" in said
     assert "due to the settings" in said
 
 

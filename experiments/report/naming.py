@@ -36,6 +36,7 @@ _WORDS = {
     "v2x": "V2X",
     "fcr": "FCR",
     "afrr": "aFRR",
+    "mfrrda": "mFRRda",
     "brp": "BRP",
     "cpo": "CPO",
     "emsp": "EMSP",
@@ -75,6 +76,9 @@ def scale_of(key: str) -> float:
 
 
 _NAMES = {
+    "eur_per_avoided_mwh": "Cost per MWh of overload avoided",
+    "missing_kwh": "Missing energy",
+    "withheld_kwh": "Transport right withheld",
     "driver_cost_eur_per_kwh": "Drivers' cost",
     "driver_saving_eur_per_kwh": "Drivers' saving per kWh",
     "driver_saving_eur": "Drivers' saving",
@@ -115,7 +119,7 @@ def name_of(key: str) -> str:
     if key.startswith("fleet."):
         words = [*(_WORDS.get(w, w) for w in key.split(".")[1].split("_")), *words]
     text = " ".join(dict.fromkeys(words))
-    return text[:1].upper() + text[1:]
+    return text if words[:1] and words[0] in _WORDS.values() and not words[0].islower() else text[:1].upper() + text[1:]
 
 
 def title_of(key: str) -> str:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from experiments.kpis import KPIS
 from experiments.report import selection
 from experiments.report.comparison import sections
+from experiments.report.comparison.findings import findings
 from experiments.report.comparison.pair import Pair, open_pair
 from experiments.report.naming import interval_text, is_better, name_of, setting_text, value_text
 from experiments.report.section import Section
 from experiments.report.shell import header, page_of
 from experiments.report.shell import summary as summary_section
 from experiments.report.summary import Tile, representation
-from experiments.report.wording import inside, listing, percent, plural
+from experiments.report.wording import inside, listing, plural
 from experiments.store.folder import FolderError
 
 SECTIONS: tuple[Callable[[Pair], Section], ...] = (
@@ -39,8 +39,8 @@ HEADLINES = (
     "voltage_min_pu",
 )
 MOST_TILES = 8
-SMALL_SHARE = 0.001
-"""Relative change below which a figure counts as unchanged in the summary."""
+SMALL_SESSION_EUR = 0.005
+"""Change of a session's bill below which nobody would notice it."""
 
 
 def comparison_report(pair: Pair) -> str:
@@ -86,14 +86,16 @@ def _tiles(pair: Pair) -> list[Tile]:
     for kpi in HEADLINES:
         if kpi in known and len(out) < MOST_TILES:
             a, b = known[kpi]
+            is_small = abs(b - a) <= sections.SMALL_SHARE * max(abs(a), abs(b))
             change = f"{value_text(kpi, b - a, is_change=True, sign=True)} from {value_text(kpi, a)}"
-            out.append(Tile(name_of(kpi), value_text(kpi, b), change if a != b else "no change", is_better(kpi, b - a)))
+            words = "no change" if a == b else f"hardly changes from {value_text(kpi, a)}" if is_small else change
+            out.append(Tile(name_of(kpi), value_text(kpi, b), words, None if is_small else is_better(kpi, b - a)))
     return out
 
 
 def sentences(pair: Pair) -> list[str]:
     """The summary, one finding a sentence."""
-    parts = [_settings(pair), *_figures(pair), _money(pair), _drivers(pair), _trust(pair)]
+    parts = [_settings(pair), *findings(pair), *_money(pair), _drivers(pair), _trust(pair)]
     return [p for p in parts if p]
 
 
@@ -110,27 +112,19 @@ def _value(key: str, value: object) -> str:
     return "none" if value is None else setting_text(key, value)
 
 
-def _figures(pair: Pair) -> list[str]:
-    moved = [(k, a, b) for k, a, b in pair.kpis if k in HEADLINES and abs(b - a) > SMALL_SHARE * max(abs(a), 1e-9)]
-    told: dict[bool, list[str]] = {True: [], False: []}
-    for kpi, a, b in moved:
-        good = is_better(kpi, b - a)
-        if good is None:
-            continue
-        share = f", {percent((b - a) / abs(a), sign=True)}" if a and KPIS[kpi].unit != "share" else ""
-        told[good].append(f"{inside(name_of(kpi))} ({value_text(kpi, b - a, is_change=True, sign=True)}{share})")
-    if not moved:
-        return ["None of the main figures changes by more than a thousandth."]
-    out = [f"Better: {listing(told[True])}."] if told[True] else ["None of the main figures gets better."]
-    return [*out, f"Worse: {listing(told[False])}." if told[False] else "None of the main figures gets worse."]
-
-
-def _money(pair: Pair) -> str:
-    up, down = sections.winners(pair)
-    if not up and not down:
-        return "No money moves from one role to another." if pair.money else ""
-    won = f"better off are {listing(up[:3])}" if up else "nobody is better off"
-    return f"Of the roles, {won}; " + (f"worse off are {listing(down[:3])}." if down else "nobody is worse off.")
+def _money(pair: Pair) -> list[str]:
+    """Winners and losers around the town, then in the country."""
+    if not pair.money:
+        return []
+    out = []
+    for is_national, where in ((False, "In and around the town"), (True, "In the whole country")):
+        up, down = sections.winners(pair, is_national)
+        if up or down:
+            won = f"better off are {listing(up[:3])}" if up else "nobody is better off"
+            out.append(
+                f"{where}, {won}; " + (f"worse off are {listing(down[:3])}." if down else "nobody is worse off.")
+            )
+    return out or ["No money moves from one role to another."]
 
 
 def _drivers(pair: Pair) -> str:
@@ -138,7 +132,7 @@ def _drivers(pair: Pair) -> str:
         return ""
     found = pair.session_change()
     text = interval_text("x_eur", found, is_change=True)
-    if not abs(found.mean) > found.half_width:
+    if not abs(found.mean) > found.half_width or abs(found.mean) < SMALL_SESSION_EUR:
         return f"A charging session costs about the same in both ({text})."
     return f"A charging session costs {text} on average, compared session by session."
 

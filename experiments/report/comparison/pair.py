@@ -19,6 +19,8 @@ from experiments.report.view import RunView
 from experiments.store.folder import FolderError, read_json, read_manifest
 
 LABELS = ("scenario.name", "scenario.description", "scenario.base", "output")
+NATIONAL = ("producer", "tso", "exchange", "Border", "twin", "neighbouring", "brp: Rest", "market")
+"""Beginnings of accounts whose money is that of the whole country."""
 SAME_SHARE = 0.9
 """Share of sessions that must be found in both runs to compare them one by one."""
 
@@ -39,16 +41,34 @@ class Pair:
     @cached_property
     def settings(self) -> list[tuple[str, Any, Any]]:
         """Keys whose values differ with both values, labels and outputs apart."""
-        both = [flat(run.manifest.get("scenario") or {}) for run in (self.a, self.b)]
-        keys = [k for k in dict.fromkeys([*both[0], *both[1]]) if not k.startswith(LABELS)]
-        return [(k, both[0].get(k), both[1].get(k)) for k in keys if both[0].get(k) != both[1].get(k)]
+        return [row for row in self._differing if row[0] not in self.unknown_to_one]
+
+    @cached_property
+    def unknown_to_one(self) -> list[str]:
+        """Keys that the program's version of one run did not have yet; empty if both are of the same version."""
+        if self.a.manifest.get("source_digest") == self.b.manifest.get("source_digest"):
+            return []
+        a, b = self._flat
+        return [k for k, _, _ in self._differing if (k in a) != (k in b)]
+
+    @cached_property
+    def _flat(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        a, b = (flat(run.manifest.get("scenario") or {}) for run in (self.a, self.b))
+        return a, b
+
+    @cached_property
+    def _differing(self) -> list[tuple[str, Any, Any]]:
+        a, b = self._flat
+        keys = [k for k in dict.fromkeys([*a, *b]) if not k.startswith(LABELS)]
+        return [(k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k)]
 
     @property
     def is_same_world(self) -> bool:
-        """Whether both met the same random draws: seed, days, fleet and grid."""
+        """Whether both met the same random draws: seed, days, fleet (its strategy apart) and grid."""
         world = ("scenario.seed", "scenario.first_day", "scenario.days", "fleet.", "grid.", "series.")
         is_known = bool(self.a.manifest.get("scenario")) and bool(self.b.manifest.get("scenario"))
-        return is_known and not [k for k, _, _ in self.settings if k.startswith(world)]
+        changed = [k for k, _, _ in self.settings if k.startswith(world) and not k.endswith(".strategy")]
+        return is_known and not changed
 
     @cached_property
     def is_same_clock(self) -> bool:
@@ -82,6 +102,21 @@ class Pair:
         return mean_interval(part["change_eur"].drop_nulls().to_numpy())
 
     @cached_property
+    def reasons(self) -> dict[tuple[str, str], float]:
+        """Change of net receipts by role and kind of payment, B minus A."""
+        out: dict[tuple[str, str], float] = {}
+        for run, sign in ((self.a, -1.0), (self.b, 1.0)):
+            for key, eur in _net_by_reason(run).items():
+                out[key] = out.get(key, 0.0) + sign * eur
+        return out
+
+    @cached_property
+    def national(self) -> set[str]:
+        """Names of roles whose money is that of the whole country, not of the simulated town."""
+        found = [role_names(r) for r in (self.a, self.b)]
+        return {name for names in found for account, name in names.items() if account.startswith(NATIONAL)}
+
+    @cached_property
     def money(self) -> list[tuple[str, float, float]]:
         """Net receipts by role in A and in B, those that change most first."""
         a, b = (_net_by_role(r) for r in (self.a, self.b))
@@ -98,13 +133,21 @@ def flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def _net_by_role(run: RunView) -> dict[str, float]:
+def _net_by_reason(run: RunView) -> dict[tuple[str, str], float]:
+    """Net receipts by role and kind of payment, added in the ledger's own order."""
     roles = role_names(run)
+    net: dict[tuple[str, str], float] = {}
+    for payer, payee, why, eur in run.table("ledger").select("payer", "payee", "reason", "amount_eur").iter_rows():
+        if eur is not None and payer != payee:
+            for who, signed in ((roles[payer], -eur), (roles[payee], eur)):
+                net[who, why or ""] = net.get((who, why or ""), 0.0) + signed
+    return net
+
+
+def _net_by_role(run: RunView) -> dict[str, float]:
     net: dict[str, float] = {}
-    for payer, payee, amount in run.table("ledger").select("payer", "payee", "amount_eur").iter_rows():
-        if amount is not None and payer != payee:
-            net[roles[payer]] = net.get(roles[payer], 0.0) - amount
-            net[roles[payee]] = net.get(roles[payee], 0.0) + amount
+    for (role, _), eur in _net_by_reason(run).items():
+        net[role] = net.get(role, 0.0) + eur
     return net
 
 

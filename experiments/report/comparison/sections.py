@@ -16,9 +16,11 @@ from experiments.report.naming import interval_text, is_better, name_of, setting
 from experiments.report.palette import BLUE, GREY, ORANGE, VERMILLION, chart, line, time_chart
 from experiments.report.section import Chart, Section, empty, fold, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import count, euro, inside, label, number, percent, power, table
+from experiments.report.wording import count, euro, inside, label, number, percent, plural, power, table
 
 SMALL_EUR = 0.5
+SMALL_SHARE = 0.001
+"""Relative change below which a figure counts as unchanged in words."""
 
 
 def settings(pair: Pair) -> Section:
@@ -29,7 +31,10 @@ def settings(pair: Pair) -> Section:
         return Section(key, title, lead, [empty("Nothing: both runs have the same settings.")])
     a, b = pair.names
     rows = [[name_of(k), _setting(k, x), _setting(k, y), k] for k, x, y in pair.settings]
-    return Section(key, title, lead, [table(["What", a, b, "Key"], rows, "Settings that differ", 9)])
+    blocks: list[Chart | str] = [table(["What", a, b, "Key"], rows, "Settings that differ", 9)]
+    if pair.unknown_to_one:
+        blocks.append(note(f"Only one of the two program versions has: {', '.join(pair.unknown_to_one)}."))
+    return Section(key, title, lead, blocks)
 
 
 def _setting(key: str, value: object) -> str:
@@ -52,7 +57,8 @@ def figures(pair: Pair) -> Section:
 
 
 def _figure_row(name: str, a: float, b: float) -> list[str]:
-    good = {True: "yes", False: "no", None: ""}[is_better(name, b - a)]
+    is_small = abs(b - a) <= SMALL_SHARE * max(abs(a), abs(b))
+    good = "hardly changes" if is_small else {True: "yes", False: "no", None: ""}[is_better(name, b - a)]
     share = percent((b - a) / abs(a), 1, sign=True) if a else "–"
     change = value_text(name, b - a, is_change=True, sign=True)
     return [name_of(name), value_text(name, a), value_text(name, b), change, share, good, name]
@@ -60,7 +66,11 @@ def _figure_row(name: str, a: float, b: float) -> list[str]:
 
 def _relative(pair: Pair) -> Chart:
     """Judged figures as bars of relative change."""
-    judged = [(k, (b - a) / abs(a)) for k, a, b in pair.kpis if KPIS[k].better and a and abs((b - a) / a) >= 5e-4]
+    judged = [
+        (k, (b - a) / abs(a))
+        for k, a, b in pair.kpis
+        if KPIS[k].better and a * b > 0 and abs((b - a) / a) >= SMALL_SHARE
+    ]
     shown = sorted(judged, key=lambda r: -abs(r[1]))[:16][::-1]
     good = [is_better(k, v) for k, v in shown]
     bars = go.Bar(
@@ -76,11 +86,12 @@ def _relative(pair: Pair) -> Chart:
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     axis = {"title": {"text": f"Change from {pair.names[0]} to {pair.names[1]} (%)"}, "showgrid": True} | _room(shown)
-    figure = chart([bars], "", 120 + 30 * max(1, len(shown)), xaxis=axis, hovermode="closest")
+    figure = chart([bars], "", max(230, 120 + 30 * len(shown)), xaxis=axis, hovermode="closest")
     n_good = sum(1 for g in good if g)
     text = (
-        f"{n_good} of the {len(shown)} largest relative changes are for the better (blue), {len(shown) - n_good} for "
-        "the worse (orange-red). Bars beyond 200 % are cut."
+        f"Of the {plural(len(shown), 'largest relative change')} {n_good} "
+        f"{'is' if n_good == 1 else 'are'} for the better (blue) and {len(shown) - n_good} for the worse (orange-red). "
+        "Bars beyond 200 % are cut. These are figures of the whole run; the filters do not change them."
         if shown
         else "No figure that has a better direction changes."
     )
@@ -229,11 +240,18 @@ def _gains(pair: Pair) -> Chart:
     return Chart("pair-money", "Gains and losses by role", text, figure)
 
 
-def winners(pair: Pair) -> tuple[list[str], list[str]]:
-    """Roles that gain and roles that lose, with amounts, largest first."""
-    change = [(r, y - x) for r, x, y in pair.money]
-    up = [f"{inside(r)} ({euro(v, sign=True)})" for r, v in change if v > SMALL_EUR]
-    return up, [f"{inside(r)} ({euro(v, sign=True)})" for r, v in change if v < -SMALL_EUR]
+def winners(pair: Pair, is_national: bool | None = None) -> tuple[list[str], list[str]]:
+    """Roles that gain and roles that lose, with amounts, largest first; of all, the town's or the country's."""
+    change = [(r, y - x) for r, x, y in pair.money if is_national is None or (r in pair.national) == is_national]
+    up = [f"{inside(r)} ({euro(v, sign=True)}{_mainly(pair, r, v)})" for r, v in change if v > SMALL_EUR]
+    return up, [f"{inside(r)} ({euro(v, sign=True)}{_mainly(pair, r, v)})" for r, v in change if v < -SMALL_EUR]
+
+
+def _mainly(pair: Pair, role: str, change: float) -> str:
+    """The kind of payment behind most of a role's gain or loss."""
+    found = {why: eur for (who, why), eur in pair.reasons.items() if who == role and eur * change > 0}
+    top = max(found, key=lambda k: abs(found[k]), default="")
+    return f", mainly {inside(label(top))}" if top and abs(found[top]) > 0.5 * abs(change) else ""
 
 
 def drivers(pair: Pair) -> Section:
@@ -244,7 +262,7 @@ def drivers(pair: Pair) -> Section:
         return Section(key, title, "", [empty(why), _drivers_apart(pair)])
     lead = (
         f"Both runs met the same {count(pair.sessions.height)} sessions, so each is compared with itself. Intervals "
-        "are over sessions, 95 %."
+        "are 95 % over sessions taken as independent; they say nothing about other weeks."
     )
     blocks: list[Chart | str] = [_by_group(pair, "segment"), _group_table(pair, "segment")]
     if pair.sessions["driver_group"].n_unique() > 1:
