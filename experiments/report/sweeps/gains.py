@@ -89,7 +89,8 @@ def _map(view: SweepView, who: dict[str, tuple[str, float]]) -> Chart:
     most = np.maximum(np.max(np.abs(np.nan_to_num(z)), axis=1, keepdims=True), SMALL_EUR)
     is_sure = np.array([[_sure_eur(v) > 0.0 for v in line] for line in found])
     strength = np.nan_to_num(z) / most * np.where(is_sure, 1.0, 0.2)
-    names = [short(view.policies[p], 40) for p in shown]
+    names = [short(view.policies[p], 60).replace(", ", ",<br>") for p in shown]
+    lines = max(n.count("<br>") for n in names) + 1
     colours = [[0, LOSS], [0.5, "#f7f7f7"], [1, GAIN]]
     heat = go.Heatmap(
         z=strength,
@@ -114,9 +115,10 @@ def _map(view: SweepView, who: dict[str, tuple[str, float]]) -> Chart:
         "tickangle": -30 if len(shown) > 4 else 0,
     }
     down = {"autorange": "reversed", "title": None}
-    height = 190 + 34 * len(who)
+    top = 20 + 18 * lines if len(shown) <= 4 else 150
+    height = top + 40 + 34 * len(who)
     figure = chart(
-        [heat], "", height, xaxis=across, yaxis=down, hovermode="closest", margin={"l": 64, "r": 60, "t": 120, "b": 10}
+        [heat], "", height, xaxis=across, yaxis=down, hovermode="closest", margin={"l": 64, "r": 60, "t": top, "b": 10}
     )
     up, lost = winners(view, shown[0])
     finding = f"Most changes under “{view.policies[shown[0]]}”. "

@@ -17,6 +17,7 @@ from experiments.report.wording import inside, listing, plural, table
 MOST_POLICIES = 20
 OPEN_CHARTS = 4
 MOST_ROWS = 2000
+MOST_COLUMNS = 6
 
 
 def section(view: SweepView) -> Section:
@@ -29,6 +30,7 @@ def section(view: SweepView) -> Section:
     if view.base < 0:
         blocks.append(empty("The sweep has no base policy, so there is nothing to take differences from."))
     else:
+        blocks += [heading("All policies at a glance"), scorecard(view)]
         charts = [_chart(view, kpi, row) for row, kpi in enumerate(view.kpis)]
         blocks += charts[:OPEN_CHARTS]
         if len(charts) > OPEN_CHARTS:
@@ -36,10 +38,30 @@ def section(view: SweepView) -> Section:
             blocks.append(fold(f"{len(charts) - OPEN_CHARTS} more figures", more))
     lead = (
         "A difference is taken run by run between two policies that met the same drivers, weather, prices and faults, "
-        "and then averaged; what both share cancels. Blue is better than the base, orange-red worse, grey not "
-        "distinguishable from it."
+        "and then averaged; what both share cancels. Blue is better than the base, orange-red worse, grey (in "
+        "the table ≈) not distinguishable from it."
     )
     return Section(key, title, lead, [*blocks, heading("All policies"), _table(view)])
+
+
+def scorecard(view: SweepView) -> str:
+    """Differences of all policies from the base, one row a policy, with what they are worth."""
+    kpis = view.kpis[:MOST_COLUMNS]
+    heads = ["Policy", *(f"{name_of(k)} ({change_unit(k) or 'count'})" for k in kpis)]
+    base = [f"base: {view.policies[view.base]}", *(interval_text(k, view.level(view.base, k)) for k in kpis)]
+    others = [p for p in range(len(view.policies)) if p != view.base][:MOST_POLICIES]
+    rows = [base] + [[view.policies[p], *(_score(view, p, k) for k in kpis)] for p in others]
+    return table(heads, rows, "Policies at a glance")
+
+
+def _score(view: SweepView, policy: int, kpi: str) -> str:
+    found = view.change(policy, kpi)
+    if not isfinite(found.mean):
+        return "–"
+    if not view.is_sure(policy, kpi):
+        return f"≈ {interval_text(kpi, found, is_change=True)}"
+    worth = {True: "better ", False: "worse ", None: ""}[is_better(kpi, found.mean)]
+    return f"{worth}{interval_text(kpi, found, is_change=True)}"
 
 
 def _chart(view: SweepView, kpi: str, row: int) -> Chart:

@@ -49,7 +49,7 @@ def _convergence(view: SweepView) -> list[Chart | str]:
         go.Scatter(x=x, y=mean, mode="lines", line={"color": BLUE, "width": 2}, name="mean difference"),
     ]
     axes = {
-        "xaxis": {"title": {"text": "Replications"}},
+        "xaxis": {"title": {"text": "Replications"}, "tickformat": "d", "nticks": 8},
         "yaxis": {"title": {"text": f"Difference ({change_unit(kpi) or 'count'})"}},
     }
     figure = chart(traces, "", 300, **axes)

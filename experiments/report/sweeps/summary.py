@@ -116,10 +116,10 @@ def _tradeoff(view: SweepView) -> str:
         return f"“{view.policies[front[0]]}” is at least as good as every other policy in all figures shown."
     names = [f"“{view.policies[p]}”" for p in front]
     told = listing(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return (
-        f"{len(front)} of {len(view.policies)} policies are not beaten in every figure at once ({told}); choosing "
-        "among them trades one figure for another."
-    )
+    rest = "choosing among them trades one figure for another."
+    if tradeoffs.are_alike(view, front, judged):
+        rest = "but these differ by no more than noise, so this sweep does not tell which is best."
+    return f"{len(front)} of {len(view.policies)} policies are not beaten in every figure at once ({told}); {rest}"
 
 
 def _robust(view: SweepView) -> str:

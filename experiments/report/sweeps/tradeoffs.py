@@ -7,11 +7,12 @@ from itertools import combinations
 import numpy as np
 import plotly.graph_objects as go
 
+from experiments.analysis.cube import difference_of
 from experiments.analysis.robustness import pareto_front
 from experiments.kpis import KPIS
 from experiments.report.naming import interval_text, name_of, scale_of, title_of
 from experiments.report.palette import BLUE, GREY, VERMILLION, chart
-from experiments.report.section import Chart, Section, empty, heading
+from experiments.report.section import Chart, Section, empty, heading, note
 from experiments.report.sweeps.view import SweepView
 from experiments.report.wording import inside, listing, plural, table
 
@@ -33,7 +34,10 @@ def section(view: SweepView) -> Section:
     charts: list[Chart | str] = [_chart(view, pair, row) for row, pair in enumerate(_pairs(view, judged))]
     heads = ["Policy on the front", *(title_of(k) for k in judged)]
     rows = [[view.policies[p], *(interval_text(k, view.level(p, k)) for k in judged)] for p in front(view, judged)]
-    return Section(key, title, lead, [*charts, heading("Front over all these figures"), table(heads, rows, "Front")])
+    whole: list[Chart | str] = [heading("Front over all these figures"), table(heads, rows, "Front")]
+    if len(rows) > 1 and are_alike(view, front(view, judged), judged):
+        whole.insert(1, note("These policies differ by no more than noise: more replications are needed to choose."))
+    return Section(key, title, lead, [*charts, *whole])
 
 
 def directed(view: SweepView) -> list[str]:
@@ -49,6 +53,16 @@ def front(view: SweepView, kpis: list[str]) -> list[int]:
     """Policies on the front of some figures."""
     lower = [KPIS[k].better == "lower" for k in kpis]
     return np.flatnonzero(pareto_front(_means(view, kpis), lower)).tolist()
+
+
+def are_alike(view: SweepView, policies: list[int], kpis: list[str]) -> bool:
+    """Whether no two of some policies surely differ in any figure, run against run."""
+    for a, b in combinations(policies, 2):
+        for kpi in kpis:
+            found = difference_of(view.cubes[kpi][a], view.cubes[kpi][b], view.confidence)
+            if abs(found.mean) > found.half_width:
+                return False
+    return True
 
 
 def _pairs(view: SweepView, kpis: list[str]) -> list[tuple[str, str]]:
