@@ -1,5 +1,6 @@
 """Strategies against linear programs (HiGHS), the contract every strategy keeps, and envelopes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from scipy.optimize import linprog
 
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.strategies.envelope import disaggregate, envelope, plan_envelope
-from agents.fleet.strategies.filling import fill_in_order, fill_in_order_plain
-from agents.fleet.strategies.real_cars import with_low_power_losses
+from agents.fleet.strategies.filling import fill_in_order, fill_in_order_plain, wanted_kwh
+from agents.fleet.strategies.optimal import price_optimal_v1g
+from agents.fleet.strategies.real_cars import urgent_first, with_low_power_losses
 from agents.fleet.view import SessionView, Signal, available_share
 
 T = 96
@@ -304,3 +306,48 @@ def test_pv_following_uses_the_surplus_first():
     plan = STRATEGIES["pv_following"](view, Signal(np.zeros(T), pv_surplus_kw=surplus))[0]
     np.testing.assert_allclose(plan[4:8], 6.0)
     assert np.flatnonzero(plan).tolist() == [4, 5, 6, 7, 19]
+
+
+def urgent_first_plain(view, signal, strategy):
+    """NumPy twin of :func:`urgent_first`."""
+    urgent = np.where(view.must_charge, wanted_kwh(view), np.minimum(view.urgent_kwh, view.energy_needed_kwh))
+    share = available_share(view, signal.n_ahead)
+    slots = view.max_kw[:, None] * view.efficiency[:, None] * share * signal.period_h
+    now = np.clip(urgent[:, None] - (np.cumsum(slots, axis=1) - slots), 0.0, slots)
+    taken = np.divide(now, slots, out=np.zeros_like(now), where=slots > 0.0) * share
+    is_free = share - taken > 1e-9
+    first = np.argmax(is_free, axis=1)
+    left = np.take_along_axis(share - taken, first[:, None], axis=1)[:, 0]
+    first = np.where(is_free.any(axis=1), first, view.departure_period)
+    rest = replace(
+        view,
+        energy_now_kwh=view.energy_now_kwh + np.minimum(urgent, view.energy_needed_kwh),
+        energy_needed_kwh=np.where(view.must_charge, 0.0, view.energy_needed_kwh - urgent),
+        arrival_period=np.where(urgent > 0.0, np.maximum(first, view.arrival_period), view.arrival_period),
+        first_share=np.where(urgent > 0.0, left, view.first_share),
+        last_share=np.where((urgent > 0.0) & (first == view.departure_period - 1), left, view.last_share),
+    )
+    later = strategy(rest, signal) * available_share(rest, signal.n_ahead)
+    full = taken * view.max_kw[:, None]
+    return np.divide(full + later, share, out=np.zeros_like(full), where=share > 0.0)
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_urgent_comes_first_as_in_the_plain_sums(seed):
+    rng = np.random.default_rng(seed)
+    n, ahead = 6, 24
+    view = SessionView.of(
+        n,
+        energy_needed_kwh=rng.uniform(0.0, 40.0, n),
+        urgent_kwh=np.where(rng.random(n) < 0.7, rng.uniform(0.0, 30.0, n), 0.0),
+        must_charge=rng.random(n) < 0.2,
+        max_kw=rng.choice([3.68, 11.04], n),
+        min_kw=1.38,
+        departure_period=rng.integers(1, ahead, n),
+        last_share=rng.uniform(0.1, 1.0, n),
+        first_share=rng.uniform(0.1, 1.0, n),
+        arrival_period=rng.integers(0, 2, n),
+    )
+    signal = Signal(rng.uniform(0.0, 0.4, ahead))
+    expected = urgent_first_plain(view, signal, price_optimal_v1g)
+    np.testing.assert_allclose(urgent_first(view, signal, price_optimal_v1g), expected, atol=1e-9)

@@ -53,14 +53,16 @@ class GroupLimits:
 
     def penalty_eur_per_kwh(self, period: int, n_ahead: int, points: np.ndarray, size: float) -> np.ndarray | None:
         """Price that makes plans avoid limited periods, float[n_points, n_ahead]; None where nothing is limited."""
-        extra = np.zeros((len(self._connection_row), n_ahead))
+        extra = np.zeros((len(points), n_ahead))
+        place = np.full(len(self._connection_row), -1)
+        place[points] = np.arange(len(points))
         for first, end, members, limit in self._groups:
             low, high = max(first, period), min(end, period + n_ahead)
             if low < high:
                 is_limited = np.isfinite(limit[low - first : high - first])
-                extra[np.ix_(members, np.arange(low - period, high - period)[is_limited])] = size
-        chosen = extra[points]
-        return chosen if chosen.any() else None
+                rows = place[members]
+                extra[np.ix_(rows[rows >= 0], np.arange(low - period, high - period)[is_limited])] = size
+        return extra if extra.any() else None
 
     @property
     def is_empty(self) -> bool:

@@ -57,11 +57,11 @@ def _earnings_eur(view: SessionView, signal: Signal, plan_kw: np.ndarray) -> np.
 def _storage_plan(view: SessionView, signal: Signal, selling: np.ndarray, most_kw: np.ndarray) -> np.ndarray:
     """Exact plan for one selling price and one highest delivered power per session and period."""
     hours = available_share(view, signal.n_ahead) * signal.period_h
-    taper_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
-    hours_left = np.cumsum(hours[:, ::-1], axis=1)[:, ::-1] * (hours > 0.0)
-    is_late = (hours_left > 0.0) & (hours_left < taper_hours[:, None] - 1e-9)
-    taper_periods = is_late.sum(axis=1) + (taper_hours > 1e-9)
-    planned = np.clip(view.departure_period - taper_periods, np.minimum(view.departure_period, 1), signal.n_ahead)
+    planned = np.minimum(view.departure_period, signal.n_ahead)
+    has_taper = bool(view.taper_kwh.any())
+    if has_taper:
+        planned = np.maximum(np.minimum(view.departure_period - _taper_periods(view, hours), signal.n_ahead),
+                             np.minimum(view.departure_period, 1))  # fmt: skip
     eta, back = view.efficiency[:, None], view.discharge_efficiency[:, None]
     charge_kwh = view.max_kw[:, None] * eta * hours
     discharge_kwh = most_kw / np.maximum(back, 1e-9) * hours
@@ -70,8 +70,19 @@ def _storage_plan(view: SessionView, signal: Signal, selling: np.ndarray, most_k
     change = _within_warranty(view, planned, charge_kwh, discharge_kwh, buy, sell)
     battery_kw = np.divide(change, hours, out=np.zeros_like(change), where=hours > 0.0)
     plan = np.where(change > 0.0, battery_kw / np.maximum(eta, 1e-9), battery_kw * back)
-    is_taper = (np.arange(signal.n_ahead) >= planned[:, None]) & (hours > 0.0) & (view.energy_needed_kwh > 0)[:, None]
-    return _on_or_off(np.where(is_taper, view.max_kw[:, None], plan), view.min_kw[:, None])
+    if has_taper:
+        needs = (view.energy_needed_kwh > 0)[:, None]
+        is_taper = (np.arange(signal.n_ahead) >= planned[:, None]) & (hours > 0.0) & needs
+        plan = np.where(is_taper, view.max_kw[:, None], plan)
+    return _on_or_off(plan, view.min_kw[:, None])
+
+
+def _taper_periods(view: SessionView, hours: np.ndarray) -> np.ndarray:
+    """Periods at the end of each stay that are kept for the taper, int[n_sessions]."""
+    taper_hours = view.taper_kwh / np.maximum(view.max_kw * view.efficiency, 1e-9)
+    hours_left = np.cumsum(hours[:, ::-1], axis=1)[:, ::-1] * (hours > 0.0)
+    is_late = (hours_left > 0.0) & (hours_left < taper_hours[:, None] - 1e-9)
+    return np.asarray(is_late.sum(axis=1) + (taper_hours > 1e-9))
 
 
 def _within_warranty(
@@ -88,15 +99,20 @@ def _within_warranty(
     under the limit but for the last step of one period.
     """
 
-    def plan(rows: np.ndarray, extra: np.ndarray) -> np.ndarray:
+    def plan(rows: np.ndarray | slice, extra: np.ndarray) -> np.ndarray:
         energy = view.energy_now_kwh[rows]
         window = (view.reserve_kwh[rows], view.capacity_kwh[rows], planned[rows])
-        most = (charge_kwh[rows], discharge_kwh[rows])
+        per_period = (charge_kwh[rows], discharge_kwh[rows], buy[rows], sell[rows] - extra[:, None])
         return plan_many(
-            energy, energy + view.energy_needed_kwh[rows], *window, *most, buy[rows], sell[rows] - extra[:, None]
+            energy,
+            energy + view.energy_needed_kwh[rows],
+            *window,
+            *(np.ascontiguousarray(values) for values in per_period),
         )
 
-    change = plan(np.arange(len(view)), np.zeros(len(view)))
+    change = plan(slice(None), np.zeros(len(view)))
+    if np.isinf(view.discharge_left_kwh).all():
+        return change
     over = np.flatnonzero(-np.minimum(change, 0.0).sum(axis=1) > view.discharge_left_kwh + 1e-9)
     low, high = np.zeros(len(over)), np.full(len(over), np.ptp(sell) + 1.0) if len(over) else np.zeros(0)
     for _ in range(_HALVINGS if len(over) else 0):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import wraps
 
 import numpy as np
+from numba import njit
 
 from agents.fleet.strategies.filling import wanted_kwh
 from agents.fleet.view import SessionView, Signal, available_share
@@ -48,6 +49,8 @@ def with_low_power_losses(view: SessionView, plan_kw: np.ndarray) -> np.ndarray:
     The efficiency is taken as straight between the lowest and the highest power; where it is not known to differ,
     nothing changes.
     """
+    if not view.min_efficiency.any():
+        return plan_kw
     row, period = np.nonzero((plan_kw != 0.0) & (np.abs(plan_kw) < view.max_kw[:, None]))
     least, most, worst = view.min_kw[row], view.max_kw[row], view.min_efficiency[row]
     best, power = np.maximum(view.efficiency[row], 1e-9), plan_kw[row, period]
@@ -77,13 +80,8 @@ def urgent_first(
     """
     urgent = np.where(view.must_charge, wanted_kwh(view), np.minimum(view.urgent_kwh, view.energy_needed_kwh))
     share = available_share(view, signal.n_ahead)
-    slots = view.max_kw[:, None] * view.efficiency[:, None] * share * signal.period_h
-    now = np.clip(urgent[:, None] - (np.cumsum(slots, axis=1) - slots), 0.0, slots)
-    taken = np.divide(now, slots, out=np.zeros_like(now), where=slots > 0.0) * share
-    is_free = share - taken > 1e-9
-    first = np.argmax(is_free, axis=1)
-    left = np.take_along_axis(share - taken, first[:, None], axis=1)[:, 0]
-    first = np.where(is_free.any(axis=1), first, view.departure_period)
+    taken, first, left = _take_at_once(urgent, view.max_kw * view.efficiency * signal.period_h, share)
+    first = np.where(first >= 0, first, view.departure_period)
     rest = replace(
         view,
         energy_now_kwh=view.energy_now_kwh + np.minimum(urgent, view.energy_needed_kwh),
@@ -92,9 +90,58 @@ def urgent_first(
         first_share=np.where(urgent > 0.0, left, view.first_share),
         last_share=np.where((urgent > 0.0) & (first == view.departure_period - 1), left, view.last_share),
     )
-    later = strategy(rest, signal) * available_share(rest, signal.n_ahead)
-    full = taken * view.max_kw[:, None]
-    return np.divide(full + later, share, out=np.zeros_like(full), where=share > 0.0)
+    return _join(taken, view.max_kw, strategy(rest, signal), available_share(rest, signal.n_ahead), share)
+
+
+@njit(cache=True)
+def _take_at_once(
+    urgent_kwh: np.ndarray, slot_kwh: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fill periods from the first one on with what is urgent.
+
+    Parameters
+    ----------
+    urgent_kwh, slot_kwh : float arrays, shape (n,)
+        What is urgent, and what a whole period puts into the battery.
+    share : float array, shape (n, n_ahead)
+        Share of each period that the car is there.
+
+    Returns
+    -------
+    taken : float array, shape (n, n_ahead)
+        Share of each period that it takes.
+    first : int array, shape (n,)
+        First period with time left, -1 if there is none.
+    left : float array, shape (n,)
+        Share of it that is left.
+    """
+    n, n_ahead = share.shape
+    taken, first, left = np.zeros((n, n_ahead)), np.full(n, -1), np.zeros(n)
+    for i in range(n):
+        rest = urgent_kwh[i]
+        for t in range(n_ahead):
+            slot = slot_kwh[i] * share[i, t]
+            if slot > 0.0 and rest > 0.0:
+                taken[i, t] = min(rest, slot) / slot * share[i, t]
+                rest -= min(rest, slot)
+            if first[i] < 0 and share[i, t] - taken[i, t] > 1e-9:
+                first[i], left[i] = t, share[i, t] - taken[i, t]
+            if first[i] >= 0 and rest <= 0.0:
+                break
+    return taken, first, left
+
+
+@njit(cache=True)
+def _join(
+    taken: np.ndarray, max_kw: np.ndarray, later_kw: np.ndarray, later_share: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Mean power of each period: at once at full power, then as planned for the rest of it."""
+    joined = np.zeros(share.shape)
+    for i in range(share.shape[0]):
+        for t in range(share.shape[1]):
+            if share[i, t] > 0.0:
+                joined[i, t] = (taken[i, t] * max_kw[i] + later_kw[i, t] * later_share[i, t]) / share[i, t]
+    return joined
 
 
 def for_real_cars(
