@@ -87,7 +87,7 @@ def test_without_tls_nobody_listens_beyond_this_machine(tmp_path, profile):
 def test_all_faults_of_the_settings_come_at_once(tmp_path):
     given = settings(tmp_path, station("A"), station("A"), station("B", unit="kW"), security_profile=3)
     text = "; ".join(given.faults())
-    for word in ("named twice", "two stations", "unit 'kW'", "certificate", "authority"):
+    for word in ("named 2 times", "two stations", "unit 'kW'", "certificate", "authority"):
         assert word in text
 
 

@@ -431,8 +431,8 @@ def test_of_two_connectors_the_one_with_the_car_is_started():
 def test_a_quiet_meter_is_asked_but_not_for_ever():
     bench = Bench(answers={"TriggerMessage": Reply({"status": "Rejected"})})
     bench.pass_(60)
-    asked = [c for c in bench.calls if c == ("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": 1})]
-    assert len(asked) == 3
+    asked = [p for a, p in bench.calls if a == "TriggerMessage" and p["requestedMessage"] == "MeterValues"]
+    assert [p.get("connectorId") for p in asked] == [1, None, 1]  # some know the message, but not with a connector
     talks = Bench()
     talks.pass_(60, 4.0)
     assert not [c for c in talks.calls if c[0] == "TriggerMessage" and c[1]["requestedMessage"] == "MeterValues"]

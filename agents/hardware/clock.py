@@ -69,7 +69,7 @@ def seconds(stamp: object) -> float:
     >>> seconds("1970-01-01T01:00:00+01:00"), seconds("1970-01-01T00:00:00.1234567Z"), seconds("yesterday")
     (0.0, 0.123456, nan)
     """
-    if not isinstance(stamp, str) or len(stamp) > 40 or not stamp[:4].isdigit() or "T" not in stamp.upper():
+    if not isinstance(stamp, str) or not 16 <= len(stamp) <= 40 or not stamp[:4].isdigit() or stamp[10] not in "Tt ":
         return float("nan")
     try:
         parsed = datetime.fromisoformat(stamp.upper())

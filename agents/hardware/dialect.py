@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -141,8 +141,8 @@ class Dialect(Protocol):
         """Unlock the plug."""
         ...
 
-    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None) -> Wire:
-        """Ask for a message."""
+    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None, attempt: int = 0) -> Wire:
+        """Ask for a message; a second attempt asks in another way where there is one."""
         ...
 
 
@@ -154,6 +154,14 @@ def accepted(reply: Reply) -> bool:
 def refuse_politely(action: str) -> Refused:
     """Answer to what we do not offer."""
     return Refused("NotSupported", f"{action} is not offered here")
+
+
+def known(word: str, table: Mapping[str, Any], default: Any = None) -> Any:
+    """Entry of a word, however its letters are cased."""
+    if word in table:
+        return table[word]
+    folded = word.casefold()
+    return next((value for name, value in table.items() if name.casefold() == folded), default)
 
 
 def text(payload: dict[str, Any], *path: str) -> str:

@@ -99,7 +99,8 @@ class LinkSettings:
         Messages read a second in the long run, and at once. Whoever sends more is read slower, not closed: stations
         replay their backlog in milliseconds after an outage.
     is_strict : bool
-        Whether a payload that breaks its schema is refused; otherwise it is counted and tried.
+        Whether a payload that breaks its schema is refused; otherwise it is counted and tried. Fields beyond the
+        schema are counted and left aside in any case: to refuse them would lose the energy beside them.
     """
 
     call_timeout_s: float = 10.0
@@ -162,7 +163,7 @@ class Link:
         self.is_open = True
         self._pending: dict[str, asyncio.Future[Reply]] = {}
         self._action_of: dict[str, str] = {}
-        self._answered: OrderedDict[str, str] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, int], str] = OrderedDict()
         self._number = 0
         self._one_at_a_time = asyncio.Lock()
         self._tokens = self.settings.burst
@@ -243,26 +244,28 @@ class Link:
             await self._answer_error(fault.message_id or "-1", code, str(fault))
             return
         if frame.kind == wire.CALL:
-            await self._take_call(frame, len(text))
+            await self._take_call(frame, text)
         elif frame.kind == wire.SEND:
             self._saw("in", frame, len(text))
             self._handle(frame)
         else:
             self._take_answer(frame, len(text))
 
-    async def _take_call(self, frame: wire.Frame, size: int) -> None:
-        old = self._answered.get(frame.message_id)
+    async def _take_call(self, frame: wire.Frame, text: str | bytes) -> None:
+        """Answer a call; a repetition has the id and the text of one before (some stations never change their id)."""
+        key = (frame.message_id, hash(text))
+        old = self._answered.get(key)
         if old is not None:
             self.counters.duplicates += 1
             with suppress(ConnectionClosed):
                 await self._socket.send(old)
             return
-        self._saw("in", frame, size)
+        self._saw("in", frame, len(text))
         try:
             answer = self._handle(frame)
         except NoAnswer:
             return
-        self._answered[frame.message_id] = wire.dump(*_parts(answer))
+        self._answered[key] = wire.dump(*_parts(answer))
         if len(self._answered) > REMEMBERED_IDS:
             self._answered.popitem(last=False)
         await self._answer(answer)
@@ -291,9 +294,9 @@ class Link:
             raise Invalid("NotImplemented", "")
         try:
             check(wire.CALL, frame.action, self.version, frame.payload)
-        except Invalid:
+        except Invalid as fault:
             self.counters.schema += 1
-            if self.settings.is_strict:
+            if self.settings.is_strict and not fault.is_harmless:
                 raise
 
     def _error(self, frame: wire.Frame, code: str, text: str) -> wire.Frame:
@@ -311,9 +314,9 @@ class Link:
             return
         try:
             check(wire.RESULT, action, self.version, frame.payload)
-        except Invalid:
+        except Invalid as fault:
             self.counters.schema += 1
-            if self.settings.is_strict:
+            if self.settings.is_strict and not fault.is_harmless:
                 future.set_result(Reply(error="InvalidResult"))
                 return
         future.set_result(Reply(frame.payload))

@@ -18,6 +18,10 @@ _FACTOR = {
     "Wh": 1.0, "kWh": 1e3, "W": 1.0, "kW": 1e3, "VA": 1.0, "kVA": 1e3, "A": 1.0, "V": 1.0, "Percent": 0.01,
     "varh": 1.0, "kvarh": 1e3, "var": 1.0, "kvar": 1e3,
 }  # fmt: skip
+_MEASURANDS = (
+    REGISTER, EXPORT, "Power.Active.Import", "Power.Active.Export", "Current.Import", "Current.Export", "Voltage",
+    "SoC",
+)  # fmt: skip
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
 _PLACES = (None, "Outlet", "Cable", "EV", "Body", "Inlet")
 """Where a value was measured, the best first: the outlet is what the car gets; the inlet includes the station."""
@@ -102,8 +106,8 @@ def _sample(entry: Mapping[str, Any]) -> Sample:
 
 def _value(raw: Mapping[str, Any]) -> _Value | None:
     """One sampled value in base units; None where it is signed data, no number, or in an unknown unit."""
-    measurand = str(raw.get("measurand") or REGISTER)
-    if raw.get("format", "Raw") != "Raw":
+    measurand = _spelled(str(raw.get("measurand") or REGISTER), _MEASURANDS)
+    if str(raw.get("format", "Raw")).casefold() != "raw":
         return None
     try:
         number = Decimal(str(raw.get("value")).strip())
@@ -116,8 +120,14 @@ def _value(raw: Mapping[str, Any]) -> _Value | None:
         return None
     exponent = number.as_tuple().exponent
     quantum = factor * 10.0 ** (exponent if isinstance(exponent, int) else 0)
-    phase = str(raw["phase"]).removesuffix("-N") if raw.get("phase") else None
-    return _Value(measurand, phase, raw.get("location"), float(number) * factor, quantum)
+    phase = str(raw["phase"]).upper().removesuffix("-N") if raw.get("phase") else None
+    place = _spelled(str(raw["location"]), _PLACES) if raw.get("location") else None
+    return _Value(measurand, phase, place, float(number) * factor, quantum)
+
+
+def _spelled(word: str, known: Iterable[str | None]) -> str:
+    """A word as the standard spells it, however its letters are cased."""
+    return next((name for name in known if name and name.casefold() == word.casefold()), word)
 
 
 def _factor(raw: Mapping[str, Any], measurand: str) -> float | None:
@@ -130,7 +140,7 @@ def _factor(raw: Mapping[str, Any], measurand: str) -> float | None:
         unit = "Percent" if measurand == "SoC" else "Wh" if measurand.startswith("Energy") else "W"
         if measurand.startswith(("Current", "Voltage")):
             unit = "A"
-    factor = _FACTOR.get(str(unit))
+    factor = _FACTOR.get(_spelled(str(unit), _FACTOR))
     if factor is None or not isinstance(multiplier, int) or abs(multiplier) > 9:
         return None
     return factor * 10.0**multiplier

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, known, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import register_sample, samples
 
@@ -53,10 +53,10 @@ class Dialect16:
         return {"currentTime": iso(sink.now_s())}
 
     def _on_StatusNotification(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
-        state = _STATE.get(text(payload, "status"), "unavailable")
+        state = known(text(payload, "status"), _STATE, "unavailable")
         sink.status(whole(payload, "connectorId"), state, seconds(payload.get("timestamp")))
         error = text(payload, "errorCode")
-        if error not in ("", "NoError"):
+        if error.casefold() not in ("", "noerror"):
             sink.note("station_error", error)
         return {}
 
@@ -181,10 +181,10 @@ class Dialect16:
         """Unlock the plug."""
         return "UnlockConnector", {"connectorId": max(connector, 1)}
 
-    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None) -> Wire:
-        """Ask for a message."""
+    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None, attempt: int = 0) -> Wire:
+        """Ask for a message; a second attempt leaves the connector out."""
         message = {"status": "StatusNotification", "meter": "MeterValues", "boot": "BootNotification"}[what]
         payload: dict[str, Any] = {"requestedMessage": message}
-        if connector and what != "boot":
+        if connector and what != "boot" and attempt % 2 == 0:
             payload["connectorId"] = connector
         return "TriggerMessage", payload

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, known, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import samples
 
@@ -82,7 +82,7 @@ class Dialect2:
         return {"currentTime": iso(sink.now_s())}
 
     def _on_StatusNotification(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
-        state = _STATE.get(text(payload, "connectorStatus"), "unavailable")
+        state = known(text(payload, "connectorStatus"), _STATE, "unavailable")
         sink.status(whole(payload, "evseId"), state, seconds(payload.get("timestamp")))
         return {}
 
@@ -99,14 +99,14 @@ class Dialect2:
         connector = whole(evse, "id") if isinstance(evse, dict) else 0
         stamp = seconds(payload.get("timestamp"))
         values = list(samples(payload.get("meterValue")))
-        kind = text(payload, "eventType")
+        kind = text(payload, "eventType").capitalize()
         if kind == "Ended":
             sink.stopped(transaction, stamp, values, text(payload, "transactionInfo", "stoppedReason") or "Local")
         elif kind == "Started":
             sink.started(transaction, connector, stamp, values)
         else:
             sink.metered(connector or None, transaction, values)
-        state = _CHARGING.get(text(payload, "transactionInfo", "chargingState"))
+        state = known(text(payload, "transactionInfo", "chargingState"), _CHARGING)
         if state and kind != "Ended":
             sink.status(connector, state, stamp)
         return {"idTokenInfo": self._token_info(sink, payload, connector)} if payload.get("idToken") else {}
@@ -231,9 +231,11 @@ class Dialect2:
         """Unlock the plug."""
         return "UnlockConnector", {"evseId": max(connector, 1), "connectorId": 1}
 
-    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None) -> Wire:
-        """Ask for a message."""
+    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None, attempt: int = 0) -> Wire:
+        """Ask for a message; a second attempt at the meter asks for plain meter values."""
         message = {"status": "StatusNotification", "meter": "TransactionEvent", "boot": "BootNotification"}[what]
+        if what == "meter" and attempt % 2:
+            message = "MeterValues"
         payload: dict[str, Any] = {"requestedMessage": message}
         if connector and what != "boot":
             payload["evse"] = {"id": connector} | ({"connectorId": 1} if what == "status" else {})

@@ -438,7 +438,7 @@ class PhysicalPoint:
         self.heard_utc_s, self.power_kw = at_s, power_w / 1000.0
         if not math.isnan(sample.soc_share):
             self.soc_share = min(max(sample.soc_share, 0.0), 1.0)
-        self._judge(self.power_kw, self.belief.since_s, at_s)
+        self._judge(self.power_kw - self.belief.slack_w / 1000.0, self.belief.since_s, at_s)
 
     def _judge(self, power_kw: float, since_s: float, at_s: float) -> None:
         """Compare a power with what was told (CP-3), confirm tickets, go on with the proof.

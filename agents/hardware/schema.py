@@ -6,6 +6,7 @@ import asyncio
 import decimal
 import json
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from ocpp.messages import get_validator
@@ -29,15 +30,16 @@ _OLD_SPELLING = {
     "MessageTypeNotSupported": "GenericError",
     "RpcFrameworkError": "GenericError",
 }
+MOST_FAULTS = 20
 _DECIMAL = frozenset({"SetChargingProfile", "RemoteStartTransaction", "GetCompositeSchedule"})
 
 
 class Invalid(ValueError):
-    """A payload that breaks its schema; ``code`` is OCPP's error code."""
+    """A payload that breaks its schema; ``code`` is OCPP's error code, ``is_harmless`` = only has fields too many."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, *, is_harmless: bool = False) -> None:
         super().__init__(text)
-        self.code = code
+        self.code, self.is_harmless = code, is_harmless
 
 
 def spelling(code: str, version: str) -> str:
@@ -74,11 +76,15 @@ def check(kind: int, action: str, version: str, payload: dict[str, Any]) -> None
         raise Invalid("NotImplemented", f"{version} has no such message")
     if version == "1.6" and action in _DECIMAL:
         payload = json.loads(json.dumps(payload), parse_float=decimal.Decimal)
-    fault = next(validator.iter_errors(payload), None)
+    faults = list(islice(validator.iter_errors(payload), MOST_FAULTS))
+    is_harmless = 0 < len(faults) < MOST_FAULTS and all(f.validator == "additionalProperties" for f in faults)
+    fault = next((f for f in faults if f.validator != "additionalProperties"), faults[0] if faults else None)
     if fault is not None:
         where = "/".join(str(part)[:40] for part in list(fault.absolute_path)[:6])
         rule = str(fault.validator)
-        raise Invalid(_CODE_OF_RULE.get(rule, "FormatViolation"), f"{rule} of {where or 'the payload'}")
+        raise Invalid(
+            _CODE_OF_RULE.get(rule, "FormatViolation"), f"{rule} of {where or 'the payload'}", is_harmless=is_harmless
+        )
 
 
 async def warm_up(versions: tuple[str, ...] = ("1.6", "2.0.1", "2.1")) -> None:

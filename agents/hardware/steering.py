@@ -98,7 +98,7 @@ class Steering:
         self._started_at_s = -math.inf
         self._raised_since_s = math.nan
         self._transaction: str | None = None
-        self._polled_at_s, self._deaf_polls = -math.inf, 0
+        self._polled_at_s, self._deaf_polls, self._poll_form = -math.inf, 0, 0
 
     # --- what is wanted -----------------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ class Steering:
         if not is_quiet or now_s < self._polled_at_s + every_s or self._deaf_polls >= POLLS_TO_GIVE_UP:
             return None
         self._polled_at_s = now_s
-        return Work("poll", self.dialect.trigger("meter", point.connector))
+        return Work("poll", self.dialect.trigger("meter", point.connector, self._poll_form))
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class Steering:
         """Keep the newest answer of a kind; of several settings the best."""
         key = f"{work.kind}:{work.wire[0]}"
         if work.kind != "configure" or self.found.get(key) != "Accepted":
-            self.found[key] = str(reply.get("status") or "Accepted") if reply.is_ok else reply.error
+            self.found[key] = _outcome(reply)
 
     def _done_setup(self, work: Work, reply: Reply) -> None:
         self._setup.done(work.kind, reply)
@@ -307,6 +307,7 @@ class Steering:
 
     def _done_poll(self, work: Work, reply: Reply) -> None:
         self._deaf_polls = 0 if accepted(reply) else self._deaf_polls + 1
+        self._poll_form += not accepted(reply)
 
     def _done_limit(self, work: Work, reply: Reply) -> None:
         point, now_s = self.point, self.point.clock.utc_s()
@@ -388,3 +389,14 @@ class Steering:
         for ticket in self.point.wishes.session_tickets:
             ticket.state, ticket.settled_utc_s = state, self.point.clock.utc_s()
         self.point.wishes.session_tickets = []
+
+
+def _outcome(reply: Reply) -> str:
+    """Status of an answer in a word; of an answer about several variables the best of them."""
+    if not reply.is_ok:
+        return reply.error
+    rows = reply.get("setVariableResult")
+    if isinstance(rows, list) and rows:
+        found = [str(row.get("attributeStatus")) for row in rows if isinstance(row, dict)]
+        return next((word for word in ("Accepted", "RebootRequired") if word in found), found[0] if found else "")
+    return str(reply.get("status") or "Accepted")

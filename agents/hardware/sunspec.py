@@ -144,6 +144,6 @@ class SunSpecDialect:
         """Not in SunSpec."""
         return "Unsupported", {}
 
-    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None) -> Wire:
+    def trigger(self, what: Literal["status", "meter", "boot"], connector: int | None, attempt: int = 0) -> Wire:
         """It is polled anyway."""
         return "Nothing", {}

@@ -68,9 +68,12 @@ class PowerBelief:
     mismatches: int = 0
     since_s: float = math.nan
     """Start of the time that the newest power speaks for: the sample's own moment, or the base of a mean."""
+    slack_w: float = 0.0
+    """By how much the newest power may be too high, because a register was written in whole steps."""
     _base: tuple[float, float] = (math.nan, math.nan)
     _derived_w: float = math.nan
     _derived_since_s: float = math.nan
+    _derived_slack_w: float = 0.0
 
     def take(self, sample: Sample, at_s: float, *, is_believed: bool) -> float:
         """Power to believe after this sample, W; NaN when nothing new is known.
@@ -81,9 +84,9 @@ class PowerBelief:
         said_w, before = sample.power_w, self.mismatches
         is_wrong = not math.isnan(said_w) and self._is_contradicted(said_w, is_believed=is_believed)
         if not math.isnan(said_w) and not is_wrong:
-            self.since_s = at_s
+            self.since_s, self.slack_w = at_s, 0.0
             return said_w
-        self.since_s = self._derived_since_s
+        self.since_s, self.slack_w = self._derived_since_s, self._derived_slack_w
         is_new |= is_wrong and before < MISMATCHES
         return self._derived_w if is_new and not (sample.is_end and math.isnan(said_w)) else math.nan
 
@@ -107,6 +110,7 @@ class PowerBelief:
         passed_s, risen_wh = at_s - self._base[0], sample.net_wh - self._base[1]
         if passed_s > 0 and (abs(risen_wh) >= self.quanta * sample.quantum_wh or passed_s >= 60.0):
             self._derived_w, self._derived_since_s = risen_wh * 3600.0 / passed_s, self._base[0]
+            self._derived_slack_w = sample.quantum_wh * 3600.0 / passed_s
             self._base = (at_s, sample.net_wh)
             return True
         return False
