@@ -33,7 +33,7 @@ from agents.settings import Settings
 from agents.streams import generator
 from agents.town import Town
 from agents.world.forecast import ErrorGrowth, forecast_source
-from agents.world.homes import E1A_WEEKDAY
+from agents.world.standard import standard_loads
 from markets import balancing
 from markets.calendar import Horizon
 from markets.contracts import Clock
@@ -44,8 +44,6 @@ REST = "Rest of the country"
 """Balance responsible party of everybody outside the town(s), where the scenario names none."""
 LOSSES_SHARE = 0.025
 """Grid losses that the town's balance responsible party expects on top of what customers use."""
-STANDARD_HOME_KW = 2500.0 / 8766.0
-"""Mean use of a home (calibration, homes)."""
 
 
 @dataclass(frozen=True)
@@ -228,9 +226,12 @@ def _operators(
 ) -> tuple[DSO, TSO]:
     arrays, table, rules = town.grid.arrays, town.grid.connections, settings.regulation
     is_high = np.array([arrays.node["u_rated"][t] >= 110e3 for t in arrays.to_node])
-    standard = _standard_profile_kw(horizon, town)
-    quarter = (horizon.local_hour * 4.0).astype(np.int64) % 96
-    common = (table.node_index.astype(np.int64), standard, quarter, rules.congestion_threshold_share)
+    sun = nation.driver_forecast["solar"]
+    standard = standard_loads(
+        horizon, table, arrays.n_nodes, town.home_kw + town.site_kw, town.roof_kw, sun.actual, sun.issued_at,
+        generator(settings.seed, "yearly_meters"),
+    )  # fmt: skip
+    common = (table.node_index.astype(np.int64), standard, rules.congestion_threshold_share)
     units = nation.units
     weather = np.array([bool(u.driver) for u in units])
 
@@ -250,23 +251,6 @@ def _operators(
     dso.equip(settings.signals, len(table), generator(settings.seed, "signal_hardware"))
     dso.uses_ac = tso.uses_ac = town.flow.fidelity != "linear"
     return dso, tso
-
-
-def _standard_profile_kw(horizon: Horizon, town: Town) -> np.ndarray:
-    """What an operator expects of every node before it has measured anything, float[n_periods, n_nodes].
-
-    Homes follow the E1A-like profile, other connections a quarter of their capacity by day and a tenth at night.
-    """
-    table = town.grid.connections
-    home = np.array([kind == "home" for kind in table.kind])
-    other = np.array([kind in ("office", "business", "depot") for kind in table.kind])
-    n = town.grid.arrays.n_nodes
-    homes = np.bincount(table.node_index, weights=home, minlength=n)
-    capacity = np.bincount(table.node_index, weights=np.where(other, table.capacity_kw, 0.0), minlength=n)
-    hour = horizon.local_hour.astype(np.int64)
-    shape = STANDARD_HOME_KW * 1.15 * np.array(E1A_WEEKDAY)[hour]
-    day = np.where((hour >= 7) & (hour < 18), 0.25, 0.10)
-    return np.asarray(shape[:, None] * homes[None, :] + day[:, None] * capacity[None, :])
 
 
 def open_books(settings: Settings, horizon: Horizon) -> tuple[Positions, Cashbook, Exchange]:

@@ -31,6 +31,7 @@ PURPOSES = (
     "attacks",
     "ready",
     "signal_hardware",
+    "yearly_meters",
 )
 
 
