@@ -135,7 +135,7 @@ class SessionView:
         if unknown:
             raise ValueError(f"unknown columns of a session view: {', '.join(sorted(unknown))}")
         values = neutral | columns
-        return cls(**{name: np.full(n, values[name], dtype=types[name]) for name in neutral})  # type: ignore[call-overload]
+        return cls(**{name: np.full(n, values[name], dtype=types[name]) for name in neutral})
 
 
 @dataclass(frozen=True)
