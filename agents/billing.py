@@ -10,6 +10,7 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.cast import Cast
+from agents.roles.aggregator import Aggregator
 from agents.settings import SEGMENTS
 from agents.town import Town
 from agents.transport import TransportRights
@@ -21,8 +22,6 @@ from markets.tariffs import GRID_TARIFFS
 
 MARGIN_EUR_PER_KWH = {"home": 0.0, "public_ac": 0.16, "office": 0.05, "depot": 0.02, "shared": 0.10, "dc_site": 0.35}
 """What the CPO adds to the energy price, VAT included (assumption; public AC ends near 0.45 EUR/kWh all in)."""
-REWARD_SHARE = 0.5
-"""Part of the flexibility revenue that the aggregator passes on to the drivers who made it possible (assumption)."""
 STATE = "state"
 HOUSEHOLDS = "household"
 SITES = "site"
@@ -233,13 +232,13 @@ class Billing:
 
     # --- rewards -----------------------------------------------------------------------------------------------------
 
-    def reward_drivers(self, period: int, revenue_eur: float, rows: np.ndarray) -> None:
-        """Pass part of what the pool earned with flexibility on to the drivers who take part and are here."""
+    def reward_drivers(self, period: int, revenue_eur: float, rows: np.ndarray, aggregator: Aggregator) -> None:
+        """Pass part of what an aggregator earned with flexibility on to its drivers who take part and are here."""
         if revenue_eur <= 0.0 or not len(rows):
             return
-        each = REWARD_SHARE * revenue_eur / len(rows)
+        each = aggregator.reward_share * revenue_eur / len(rows)
         self.cost_eur[rows] -= each
         count = np.bincount(self.segment_of[rows], minlength=len(SEGMENTS))
         for code in np.flatnonzero(count).tolist():
             account = f"driver:{SEGMENTS[code]}"
-            self.cashbook.pay(period, self.cast.aggregator.account, account, each * count[code], "flexibility_reward")
+            self.cashbook.pay(period, aggregator.account, account, each * count[code], "flexibility_reward")

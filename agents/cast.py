@@ -9,9 +9,11 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.exchange import BORDER, Exchange
+from agents.information.customers import Customers, first_holders
 from agents.information.organisation import takes_part
 from agents.links import Links
 from agents.nation import Nation
+from agents.pool import Pool
 from agents.positions import Positions
 from agents.roles.aggregator import Aggregator
 from agents.roles.brp import BRP
@@ -55,7 +57,7 @@ class Cast:
     stations: Stations
     cpo: CPO
     emsp: EMSP
-    aggregator: Aggregator
+    pool: Pool
     csp: CSP
     bsp: BSP
     brps: tuple[BRP, ...]
@@ -66,6 +68,16 @@ class Cast:
     fleet_operator: FleetOperator
     energy_manager: EnergyManager
     vehicle_maker: VehicleMaker
+
+    @property
+    def aggregators(self) -> tuple[Aggregator, ...]:
+        """All aggregators, in the order of the scenario."""
+        return self.pool.members
+
+    @property
+    def aggregator(self) -> Aggregator:
+        """The aggregator; where there are several, the first."""
+        return self.pool.members[0]
 
     @property
     def pool_brp(self) -> BRP:
@@ -129,21 +141,17 @@ def engage(
     clock = Clock.of(horizon)
     producers = _producers(model, settings, nation, links, exchange)
     operators = _operators(one, settings, horizon, town, nation, exchange)
-    aggregator = Aggregator(
-        *one("aggregator"), points, _strategies(settings), in_pool, len(fleet.sessions), horizon.local_hour,
-        settings.representation,
-    )  # fmt: skip
-    aggregator.passive_share = settings.regulation.passive_balancing_share
+    pool = _pool(model, settings, horizon, town, links, in_pool)
     rating_mw = float(np.sum(points.max_kw[in_pool])) * settings.representation / 1000.0
     site_kw = np.full(int(points.site.max()) + 1, np.inf)
     site_kw[points.site] = table.capacity_kw[points.connection_row]
     cast = Cast(
-        drivers=Drivers(model, "drivers", links, fleet),
+        drivers=Drivers(model, "drivers", links, fleet, settings.seed),
         evs=Evs(model, "cars", links, fleet, rules.iso15118_share, rules.oem_api_share),
         stations=Stations(model, "stations", links, points, table.capacity_kw.astype(np.float64)),
         cpo=CPO(*one("cpo"), points, site_kw),
         emsp=EMSP(*one("emsp")),
-        aggregator=aggregator,
+        pool=pool,
         csp=CSP(*one("csp"), table.capacity_kw, 1000.0 * 0.1),
         bsp=BSP(
             *one("bsp"), len(exchange.positions.parties), rating_mw,
@@ -170,6 +178,30 @@ def _strategies(settings: Settings) -> dict[str, str]:
     """Strategy by the fleet's own names of segments."""
     names = {"office": "work", "dc_site": "dc"}
     return {names.get(n, n): s.strategy for n, s in settings.fleet.segments.items()}
+
+
+def _pool(
+    model: mesa.Model, settings: Settings, horizon: Horizon, town: Town, links: Links, in_pool: np.ndarray
+) -> Pool:
+    """All aggregators with their customers; links share out what is for one of several."""
+    fleet, rules = town.fleet, settings.regulation
+    parties = [p for p in settings.parties if "aggregator" in p.roles]
+    first = first_holders(settings, parties, fleet.n_evs)
+    is_cpo = rules.aggregator_choice == "cpo"
+    customers = Customers(fleet, in_pool, first, len(parties), is_cpo_choosing=is_cpo)
+    members = []
+    for k, party in enumerate(parties):
+        strategies = dict.fromkeys(_strategies(settings), party.strategy) if party.strategy else _strategies(settings)
+        share = None if len(parties) == 1 else customers.share[k].copy()
+        member = Aggregator(
+            model, party.name, links, fleet.points, strategies, in_pool, len(fleet.sessions), horizon.local_hour,
+            settings.representation, share,
+        )  # fmt: skip
+        member.reward_share, member.passive_share = party.reward_share, rules.passive_balancing_share
+        members.append(member)
+    if len(members) > 1:
+        links.routes["aggregator"] = customers
+    return Pool(tuple(members), customers, rules.aggregator_switching, rules.aggregator_notice_days)
 
 
 def _producers(

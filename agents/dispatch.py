@@ -75,6 +75,8 @@ class Dispatch:
         self._real_stations(t)
         arrived = plug_in(fleet, cast.evs.state, t)
         self._supply(t)
+        cast.pool.open_day(t, cast.dso)
+        cast.pool.begin(arrived)
         cast.drivers.wish(arrived)
         cast.evs.introduce(arrived)
         cast.drivers.withdraw(t, cast.evs.state.session_row)
@@ -119,20 +121,18 @@ class Dispatch:
     def plan(self, t: int) -> None:
         """The aggregator plans; BRP and BSP learn what it will do."""
         cast, n = self.cast, self.model.horizon.n_periods
-        cast.aggregator.hear(t)
-        cast.aggregator.plan(t)
+        cast.pool.hear(t)
+        cast.pool.plan(t)
         ahead = np.arange(t, min(t + 96, n))
         quarters = self.model.market_day.quarters_of(ahead)
-        if t % 4 == 0 or cast.aggregator.has_news:
-            cast.aggregator.update_forecast(t, ahead, quarters)
-            cast.aggregator.has_news = False
+        cast.pool.update_forecast(t, ahead, quarters, is_hourly=t % 4 == 0)
         if t % 4 == 0:
-            cast.aggregator.offer_against_congestion(t, ahead, quarters)
+            cast.pool.offer_against_congestion(t, ahead, quarters)
             cast.csp.pass_on_offer()
             cast.dso.hear()
             cast.tso.hear()
         if t + BALANCING_LEAD < n:
-            cast.aggregator.offer_balancing(t + BALANCING_LEAD, 1)
+            cast.pool.each(lambda a: a.offer_balancing(t + BALANCING_LEAD, 1))
         cast.bsp.hear()
         for brp in cast.brps:
             brp.hear()
@@ -163,11 +163,11 @@ class Dispatch:
     def steer(self, t: int) -> None:
         """Targets of the aggregator, reconciled by the CPO, become limits of the points."""
         self.cast.csp.pass_on_signals()
-        self.cast.aggregator.hear(t)
+        self.cast.pool.hear(t)
         self._send_targets(t)
 
     def _send_targets(self, t: int) -> None:
-        self.cast.aggregator.steer(t)
+        self.cast.pool.steer(t)
         self.cast.cpo.steer(t)
         self.cast.stations.command(t)
         self.cast.evs.obey()
@@ -181,7 +181,7 @@ class Dispatch:
         baseline_kw = cast.evs.rehearse(t).power_kw
         error = self._open_loop_mw(t, float(np.sum(baseline_kw)))
         bids = self._bids(t)
-        up, down = cast.aggregator.passive_range_mw(t)
+        up, down = cast.pool.passive_range_mw(t)
         passive = PassiveGroups(up, down, 10.0, self.regulation.pass_through_ramp_share_per_min)
         prequalified = dict.fromkeys(range(len(self.positions.parties)), np.inf)
         prequalified[cast.bsp.row] = cast.bsp.prequalified_mw
@@ -219,9 +219,10 @@ class Dispatch:
         if activated_mw:
             cast.tso.activate(t, activated_mw)
             cast.bsp.pass_on_activation()
-            cast.aggregator.hear_activations()
+            cast.pool.each(lambda a: a.hear_activations())
+            cast.pool.note_activated(cast.bsp.called_mw, 0.25 * activated_mw)
         if passive_mw or droop_mw:
-            cast.aggregator.react(t, passive_mw + droop_mw)
+            cast.pool.react(t, passive_mw, droop_mw)
         if activated_mw or passive_mw or droop_mw:
             self._send_targets(t)
         self.record.activated_mwh[t] = 0.25 * activated_mw
@@ -229,21 +230,22 @@ class Dispatch:
 
     def _check_reserves(self, t: int, balanced: Balanced, baseline_kw: np.ndarray) -> None:
         """Contracted reserve that was not bid, or not there, costs its provider a penalty (TSO-1)."""
-        tso, bsp, pool = self.cast.tso, self.cast.bsp, self.cast.aggregator
+        tso, bsp = self.cast.tso, self.cast.bsp
         fallen = tso.duty.check_bids(t, balanced.bids)
-        here = np.flatnonzero((pool.session_at >= 0) & pool.takes_part)
-        now = np.maximum(baseline_kw[here], 0.0)
-        most = pool.believed.max_kw[pool.session_at[here]]
-        room = (self.scale * float(np.sum(kw)) for kw in (now, np.maximum(most - now, 0.0)))
+        room = np.zeros(2)
+        for aggregator, here, sessions in self.cast.pool.here():
+            now = np.maximum(baseline_kw[here], 0.0)
+            most = aggregator.believed.max_kw[sessions]
+            room += [self.scale * float(np.sum(kw)) for kw in (now, np.maximum(most - now, 0.0))]
         frequency = 50.0 + self.frequency_hz[225 * t : 225 * (t + 1)]
-        fallen += tso.duty.check_fcr(t, bsp.row, frequency, *room)
+        fallen += tso.duty.check_fcr(t, bsp.row, frequency, *room.tolist())
         for owner, eur in fallen:
             account = bsp.account if owner == bsp.row else self.model.exchange.accounts[owner]
             self.model.cashbook.pay_national(t, account, tso.account, eur, "reserve_penalty")
 
     def _droop_mw(self, t: int) -> float:
         """Mean FCR that the contracted capacity owes in a period, + = up."""
-        capacity = float(self.cast.aggregator.fcr_mw[t])
+        capacity = float(self.cast.pool.fcr_mw[t])
         if not capacity:
             return 0.0
         frequency = 50.0 + self.frequency_hz[225 * t : 225 * (t + 1)]
@@ -291,10 +293,10 @@ class Dispatch:
         net = state.session_import_kwh[gone] - state.session_export_kwh[gone]
         cast.stations.sample(t, gone, s.cp_row[gone].astype(np.int64), net)
         cast.cpo.report()
-        cast.aggregator.hear(t)
+        cast.pool.hear(t)
         quarter = int(self.model.market_day.quarters_of(np.array([t]))[0])
-        cast.aggregator.remember(t, quarter)
-        cast.aggregator.report_use(t)
+        cast.pool.remember(t, quarter)
+        cast.pool.report_use(t)
         cast.bsp.report()
         cast.csp.report()
         cast.tso.hear_use()
@@ -386,13 +388,12 @@ class Dispatch:
             passive_mwh=passive,
             shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
             surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
+            steering=[(a.account, part) for a, part in self.cast.pool.shares_of_reaction()],
         )
-        if earned > 0.0:
-            self.model.billing.reward_drivers(t, earned, self._sessions_taking_part())
-
-    def _sessions_taking_part(self) -> np.ndarray:
-        pool = self.cast.aggregator
-        return np.asarray(pool.session_at[(pool.session_at >= 0) & pool.takes_part])
+        parts = self.cast.pool.shares_of_reaction()
+        for (aggregator, part), (_, _, sessions) in zip(parts, self.cast.pool.here(), strict=True):
+            if part * earned > 0.0:
+                self.model.billing.reward_drivers(t, part * earned, sessions, aggregator)
 
     def _error_mw(self, t: int) -> float:
         """Imbalance of all parties together before activation, MW, + = surplus."""
@@ -415,19 +416,23 @@ class Dispatch:
                 transfer_eur_per_mwh=self.regulation.transfer_of_energy_eur_per_mwh,
             ),
         )
-        account = {
-            "aggregator": self.cast.aggregator.account, "supplier": self.cast.supplier.account,
-            "customer": "driver:home", "central_settlement": self.cast.tso.account,
+        sold = [(a.account, part) for a, part in self.cast.pool.shares_of_sale(self.cast.bsp.called_mw)]
+        accounts = {
+            "aggregator": sold, "supplier": [(self.cast.supplier.account, 1.0)],
+            "customer": [("driver:home", 1.0)], "central_settlement": [(self.cast.tso.account, 1.0)],
         }  # fmt: skip
         booked = ("retail_on_corrected_meter", "compensation_for_corrected_meter", "transfer_of_energy")
         for payment in outcome.payments:
             if payment.reason in booked:
                 eur = float(np.sum(payment.amount_eur))
-                payer, payee = account[payment.payer], account[payment.payee]
-                self.model.cashbook.pay_national(t, payer, payee, eur, payment.reason)
+                for payer, paid in accounts[payment.payer]:
+                    for payee, got in accounts[payment.payee]:
+                        self.model.cashbook.pay_national(t, payer, payee, eur * paid * got, payment.reason)
         cash, n = self.model.cashbook, self.model.settings.representation
-        cash.pay(t, self.cast.bsp.account, self.cast.aggregator.account, sale_eur / n, "flexibility")
-        self.model.billing.reward_drivers(t, sale_eur / n, self._sessions_taking_part())
+        for (_, part), (aggregator, _, sessions) in zip(sold, self.cast.pool.here(), strict=True):
+            revenue_eur = part * sale_eur / n
+            cash.pay(t, self.cast.bsp.account, aggregator.account, revenue_eur, "flexibility")
+            self.model.billing.reward_drivers(t, revenue_eur, sessions, aggregator)
 
     def _bill(self, t: int) -> None:
         """Retail bills of the period; drivers whose session ended learn what steering did to its price."""
@@ -453,8 +458,13 @@ class Dispatch:
         settings, day_of = self.model.settings, self.model.horizon.day_of
         self.cast.drivers.leave(gone)
         is_last = t + 1 < len(day_of) and day_of[t + 1] != day_of[t]
+        if is_last or t + 1 == len(day_of):
+            cast = self.cast
+            cast.pool.close_day(int(day_of[t]), t + 1, cast.drivers, cast.cpo, cast.dso, cast.evs.state)
         if is_last and settings.fleet.is_learning:
             self.cast.drivers.learn(self.cast.evs.state, settings.seed)
+        if is_last:
+            self.cast.drivers.forget_day()
 
     def _import_mw(self, t: int) -> float:
         return -float(self.positions.total_mwh(BORDER, t)) / 0.25

@@ -50,6 +50,13 @@ class Watcher(Protocol):
         """Act at the start of a period."""
 
 
+class Route(Protocol):
+    """Says which holder of a role gets what of a message, where several parties hold the role."""
+
+    def split(self, message: Message) -> Iterable[tuple[int, Message]]:
+        """Number of the holder, in the order they were connected, and its part of the message."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """How a protocol behaves where a scenario makes it worse than :mod:`agents.information.protocols` says.
@@ -100,6 +107,7 @@ class _Lane:
     may_fail: bool
     quality: Quality
     is_plain: bool
+    route: Route | None
     busy_until_s: float = 0.0
 
 
@@ -132,6 +140,8 @@ class Links:
     outages: Outages | None = None
     item_delay_s: Callable[[type[Message]], float] | None = None
     """Extra delay of a message type that carries a late data item."""
+    routes: dict[str, Route] = field(default_factory=dict)
+    """How messages are shared out among the holders of a role; without one every holder gets them all."""
 
     def __post_init__(self) -> None:
         self.cut = frozenset(self.cut)
@@ -139,7 +149,7 @@ class Links:
         self.now_s = 0.0
         self._receivers: dict[str, list[Role]] = {}
         self._lanes: dict[type[Message], _Lane] = {}
-        self._waiting: list[tuple[int, int, Message, str, float]] = []
+        self._waiting: list[tuple[int, int, Message, str, str, float]] = []
         self._on_wire: list[tuple[float, int, Envelope]] = []
         self._ticket = 0
         self._sequences: dict[tuple[type[Message], str], int] = {}
@@ -167,16 +177,16 @@ class Links:
         """Start a period: links that work again deliver what waited, slow messages arrive."""
         self.now_s = period * PERIOD_S
         while self._waiting and self._waiting[0][0] <= period:
-            _, _, message, party, sent_s = heapq.heappop(self._waiting)
-            self._enter(self._lane(type(message)), message, party, sent_s)
+            _, _, message, party, to, sent_s = heapq.heappop(self._waiting)
+            self._enter(self._lane(type(message)), message, party, to, sent_s)
         while self._on_wire and self._on_wire[0][0] < self.now_s + PERIOD_S:
             due_s, _, envelope = heapq.heappop(self._on_wire)
             self._hand_over(envelope, due_s)
         for watcher in self.watchers:
             watcher.open(self)
 
-    def send(self, message: Message, party: str = "") -> None:
-        """Take a message from a sender and see that it reaches every holder of the receiving role."""
+    def send(self, message: Message, party: str = "", to: str = "") -> None:
+        """Take a message from a sender and see that it reaches one holder of the receiving role, or all of them."""
         lane = self._lane(type(message))
         traffic = lane.traffic
         n, size = message.size
@@ -195,7 +205,7 @@ class Links:
         if lane.is_cut:
             traffic.lost += message.n_items
             return
-        self._enter(lane, message, party, self.now_s)
+        self._enter(lane, message, party, to, self.now_s)
 
     def put_on_wire(self, envelope: Envelope) -> None:
         """Deliver an envelope that did not come from a role: a test's, or an attacker's."""
@@ -227,13 +237,14 @@ class Links:
                 may_fail,
                 quality,
                 is_plain,
+                self.routes.get(kind.receiver),
             )
         return found
 
-    def _enter(self, lane: _Lane, message: Message, party: str, sent_s: float) -> None:
+    def _enter(self, lane: _Lane, message: Message, party: str, to: str, sent_s: float) -> None:
         """Put a message on the wire unless the link is down."""
         if lane.may_fail:
-            passed = self._pass_outages(lane, message, party, sent_s)
+            passed = self._pass_outages(lane, message, party, to, sent_s)
             if passed is None:
                 return
             message = passed
@@ -245,13 +256,13 @@ class Links:
         key = (lane.kind, party)
         sequence = self._sequences[key] = self._sequences.get(key, -1) + 1
         certificate = self.directory.certificate(lane.kind.sender, party)
-        envelope = Envelope(message, lane.kind.sender, party, sequence, sent_s, certificate, party)
+        envelope = Envelope(message, lane.kind.sender, party, sequence, sent_s, certificate, party, to)
         if lane.is_plain:
             self._hand_over(envelope, self.now_s + lane.quality.delay_s)
         else:
             self._travel(lane, envelope)
 
-    def _pass_outages(self, lane: _Lane, message: Message, party: str, sent_s: float) -> Message | None:
+    def _pass_outages(self, lane: _Lane, message: Message, party: str, to: str, sent_s: float) -> Message | None:
         assert self.outages is not None
         stopped, until = self.outages.stopped(message, self.period)
         if not stopped.any():
@@ -262,7 +273,7 @@ class Links:
         else:
             lane.traffic.waited += rest.n_items
             self._ticket += 1
-            heapq.heappush(self._waiting, (until, self._ticket, rest, party, sent_s))
+            heapq.heappush(self._waiting, (until, self._ticket, rest, party, to, sent_s))
         return None if stopped.all() else message.take(~stopped)
 
     def _lose(self, lane: _Lane, message: Message) -> Message | None:
@@ -299,7 +310,20 @@ class Links:
         lane.traffic.delivered += n
         lane.traffic.delay_s += n * late_s
         lane.traffic.on_time += n if late_s < PERIOD_S else 0
-        for role in lane.receivers:
-            role.knowledge.receive(message)
+        self._deliver(lane, message, envelope)
         for watcher in self.watchers:
             watcher.watch(envelope, self)
+
+    @staticmethod
+    def _deliver(lane: _Lane, message: Message, envelope: Envelope) -> None:
+        """Hand a message to the holder it is addressed to, else to all: whole, or each one its part."""
+        if envelope.to:
+            for role in lane.receivers:
+                if role.party == envelope.to:
+                    role.knowledge.receive(message, envelope.party)
+        elif lane.route is None:
+            for role in lane.receivers:
+                role.knowledge.receive(message, envelope.party)
+        else:
+            for holder, part in lane.route.split(message):
+                lane.receivers[holder].knowledge.receive(part, envelope.party)

@@ -114,7 +114,8 @@ class MarketDay:
     def fcr_auction(self, now: int, day: int) -> None:
         """Sell frequency containment reserve in six blocks."""
         self.cast.tso.publish_forecast(now, self.periods_of(day))
-        self.cast.aggregator.offer_reserves(int(self.periods_of(day)[0]), self.quarters_of(self.periods_of(day)))
+        periods = self.periods_of(day)
+        self.cast.pool.each(lambda a: a.offer_reserves(int(periods[0]), self.quarters_of(periods)))
         self._reserve_auction((0,), day)
 
     def afrr_capacity_auction(self, now: int, day: int) -> None:
@@ -167,7 +168,7 @@ class MarketDay:
         """Everybody bids from its own forecast; the price tells supplier, aggregator and drivers."""
         periods, cast = self.periods_of(day), self.cast
         per_mtu = self.regulation.day_ahead_mtu_min // 15
-        cast.aggregator.forecast_pool(now, periods, self.quarters_of(periods))
+        cast.pool.each(lambda a: a.forecast_pool(now, periods, self.quarters_of(periods)))
         single = Horizon(self.horizon.date_of(day), 1)
         for brp in cast.brps:
             brp.hear()
@@ -203,8 +204,8 @@ class MarketDay:
     def demand_prognoses(self, now: int, day: int) -> None:
         """The pool's prognosis goes to the grid operators through the CSP."""
         periods = self.periods_of(day)
-        self.cast.aggregator.hear(max(now, 0))
-        self.cast.aggregator.offer_against_congestion(now, periods, self.quarters_of(periods))
+        self.cast.pool.hear(max(now, 0))
+        self.cast.pool.offer_against_congestion(now, periods, self.quarters_of(periods))
         self.cast.csp.pass_on_offer()
         self.cast.dso.hear()
         self.cast.tso.hear()

@@ -451,8 +451,10 @@ def _drivers(
 
 def _links(m: Flexpolder) -> dict[str, Columns]:
     columns = ("period", "kind", "text")
+    log = m.cast.pool.log
     return {
         **tables_of(m.links, m.cast.cpo.checks),
         **hardware_log.tables_of(m.real.log if m.real is not None else None),
+        "aggregators": {name: getattr(log, name) for name in log.__dataclass_fields__},
         "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
     }

@@ -9,6 +9,8 @@ as it was delivered. Of what the reaction brought, or cost, the CPO passes a sha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agents.cashbook import Cashbook
 from markets.balancing import settle_imbalance
 from markets.supply import SUPPLY_CONTRACTS
@@ -68,6 +70,7 @@ class PassThrough:
         passive_mwh: float,
         shortage_eur_per_mwh: float,
         surplus_eur_per_mwh: float,
+        steering: Sequence[tuple[str, float]] = (),
     ) -> float:
         """Book one period.
 
@@ -83,11 +86,13 @@ class PassThrough:
             Delivered reaction to the published balance delta, + = up.
         shortage_eur_per_mwh, surplus_eur_per_mwh : float
             Imbalance prices.
+        steering : sequence of (account, share), optional
+            Who steered, where several aggregators did.
 
         Returns
         -------
         float
-            EUR of the simulated town that the aggregator receives for steering; negative when it pays.
+            EUR of the simulated town that aggregators receive for steering; negative when it pays.
         """
         deviation = nominated_mwh - metered_mwh - activated_mwh if self.is_whole else passive_mwh
         if not deviation and not passive_mwh:
@@ -98,5 +103,6 @@ class PassThrough:
         self.cashbook.pay_national(period, self.supplier, self.cpo, eur, REASON)
         onward = AGGREGATOR_SHARE * reaction / self.cashbook.representation
         if onward:
-            self.cashbook.pay(period, self.cpo, self.aggregator, onward, ONWARD)
+            for account, share in steering or ((self.aggregator, 1.0),):
+                self.cashbook.pay(period, self.cpo, account, onward * share, ONWARD)
         return onward

@@ -127,6 +127,14 @@ class PartySettings:
 
     name: str
     roles: tuple[str, ...]
+    customer_share: float = 0.0
+    """Aggregators: share of the drivers that begin with it; 0 = an even part of what the others leave."""
+    reward_share: float = 0.5
+    """Aggregators: part of the revenue of flexibility that goes on to drivers (assumption)."""
+    is_certified: bool = True
+    """Aggregators: may act on behalf of the grid."""
+    strategy: str = ""
+    """Aggregators: how it charges all its customers; empty = by the strategy of each segment."""
 
 
 DEFAULT_PARTIES = (

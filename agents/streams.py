@@ -32,6 +32,7 @@ PURPOSES = (
     "ready",
     "signal_hardware",
     "yearly_meters",
+    "aggregators",
 )
 
 

@@ -193,6 +193,17 @@ class Regulation:
         "who chooses the aggregator: each driver, the CPO for all its public points, or nobody (no aggregator)",
         ("driver", "cpo", "none"),
     )
+    aggregator_switching: str = lever(
+        "both",
+        None,
+        None,
+        "report 6.1 (freedom to choose; behaviour: assumption)",
+        "what makes drivers and CPO change their aggregator where there are several",
+        ("never", "experience", "price", "both"),
+    )
+    aggregator_notice_days: int = lever(
+        1, 0, 30, "Dir. 2019/944 art. 12", "days from the choice of another aggregator until it takes over"
+    )
     smart_ready_share: float = lever(
         1.0, 0.0, 1.0, "report 6.1 (level: assumption)", "charging points that can be steered; a mandate makes it 1"
     )

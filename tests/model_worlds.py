@@ -110,10 +110,10 @@ def meddling(change: Meddle | None) -> Iterator[None]:
     """Pass everything that roles send through a function first."""
     honest = Role.send
 
-    def send(self: Role, message: Message) -> None:
+    def send(self: Role, message: Message, to: str = "") -> None:
         changed = message if change is None else change(message, self.model.period)
         if changed is not None:
-            honest(self, changed)
+            honest(self, changed, to)
 
     Role.send = send  # type: ignore[method-assign]
     try:

@@ -83,7 +83,7 @@ def test_links_change_nothing_when_all_is_well(monkeypatch):
     class Plain(Links):
         """Delivers at once, looks at nothing."""
 
-        def send(self, message: Message, party: str = "") -> None:
+        def send(self, message: Message, party: str = "", to: str = "") -> None:
             for role in self._receivers.get(type(message).receiver, ()):
                 role.knowledge.receive(message)
 

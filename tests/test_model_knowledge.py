@@ -171,7 +171,7 @@ def signals_until(period: int, secret: Any) -> list[np.ndarray]:
                 told.append(message.target_kw.copy())
             honest(message)
 
-        model.cast.aggregator.send = send  # type: ignore[method-assign]
+        model.cast.aggregator.send = send  # type: ignore[method-assign, assignment]
 
     until(world(**SILENT), period, prepare)
     return told

@@ -66,23 +66,23 @@ def equip(links: Links, settings: Settings, town: Town, cast: Cast) -> None:
     links.equip(screens, _outages(settings, town), () if attackers is None else (attackers,))
     _set_meters(settings, town, cast)
     cast.stations.defence = Defence.of(settings.security, town.fleet.n_points, generator(settings.seed, "attacks"))
-    cast.aggregator.is_plausibility_checked = settings.security.is_plausibility_checked
     cast.cpo.is_plausibility_checked = settings.security.is_plausibility_checked
-    if settings.consent.keep_days:
-        cast.aggregator.keep_periods = round(96 * settings.consent.keep_days)
     cast.csp.price_cap_eur_per_mwh = settings.regulation.redispatch_price_cap_eur_per_mwh
-    cast.aggregator.services = Services(
-        town.fleet.points.segment,
-        absent_for(_degradations(settings), "aggregator"),
-        is_certified=_is_certified(settings),
-    )
+    absent = absent_for(_degradations(settings), "aggregator")
+    for aggregator in cast.aggregators:
+        aggregator.is_plausibility_checked = settings.security.is_plausibility_checked
+        if settings.consent.keep_days:
+            aggregator.keep_periods = round(96 * settings.consent.keep_days)
+        is_certified = _is_certified(settings, aggregator.party)
+        aggregator.services = Services(town.fleet.points.segment, absent, is_certified=is_certified)
     _exchange_master_data(town, cast)
 
 
-def _is_certified(settings: Settings) -> bool:
-    """Whether the aggregator may act for the grid: always where nobody asks for a certificate."""
+def _is_certified(settings: Settings, party: str) -> bool:
+    """Whether an aggregator may act for the grid: always where nobody asks for a certificate."""
     rules = settings.regulation
-    return not rules.is_certification_required or rules.is_aggregator_certified
+    has_own = all(p.is_certified for p in settings.parties if p.name == party)
+    return not rules.is_certification_required or (rules.is_aggregator_certified and has_own)
 
 
 def _exchange_master_data(town: Town, cast: Cast) -> None:

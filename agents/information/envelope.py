@@ -45,6 +45,8 @@ class Envelope:
         The sender's.
     signed_by : str
         Party whose key signed it; anybody can write an envelope, only the owner of a key can sign with it.
+    to : str
+        Party it is meant for; empty = every holder of the receiving role.
     """
 
     message: Any
@@ -54,6 +56,7 @@ class Envelope:
     sent_s: float
     certificate: Certificate
     signed_by: str
+    to: str = ""
 
 
 @dataclass

@@ -20,6 +20,10 @@ from agents.links import Links
 from agents.messages import (
     AbsoluteSignalViaCsp,
     ActivationNotice,
+    AggregatorChosen,
+    AggregatorChosenByCpo,
+    AggregatorTerms,
+    AggregatorTermsToCpo,
     BalancingOffer,
     CapacityCallNotice,
     ChargeRates,
@@ -29,12 +33,14 @@ from agents.messages import (
     ConnectionForecast,
     ConsentWithdrawn,
     ContractPrice,
+    ContractShares,
     FleetSchedule,
     FlexibilityUsedToBsp,
     FlexibilityUsedToCsp,
     HomeForecast,
     OemData,
     PointRegistration,
+    PointSwitchRequest,
     PoolForecast,
     PriceEffectToAggregator,
     PublishedBalance,
@@ -44,6 +50,7 @@ from agents.messages import (
     SessionOffer,
     SmartChargingSignal,
     SteeringAbilityToAggregator,
+    SwitchRequest,
 )
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
@@ -105,6 +112,8 @@ class Aggregator(Role):
         The clock.
     representation : int
         National EVs per simulated one, for what is sold nationally.
+    share : float array, shape (n_points,), optional
+        Part of each point's users that has a contract with this aggregator, where there are several; all by default.
     """
 
     role: ClassVar[str] = "aggregator"
@@ -120,11 +129,15 @@ class Aggregator(Role):
         n_sessions: int,
         local_hour: np.ndarray,
         representation: int,
+        share: np.ndarray | None = None,
     ) -> None:
         super().__init__(model, party, links)
         self.points, self._in_contract, self.representation = points, takes_part, representation
         self.takes_part = takes_part
         """Points whose flexibility may be offered: in the contract, and able to be steered."""
+        self.share = np.ones(len(points.rows)) if share is None else share
+        self.reward_share = 0.5
+        """Part of the flexibility revenue that goes on to drivers."""
         self.n_periods = len(local_hour)
         self._strategy_of_segment = [strategy.get(name, "uncontrolled") for name in SEGMENTS]
         self.believed = Beliefs.nothing(n_sessions)
@@ -164,9 +177,9 @@ class Aggregator(Role):
         self.keep_periods: int | None = None
         """Periods that a finished session may be remembered; None = no limit."""
         self.congestion_eur_per_mwh = np.inf
-        self.usual_mw = usual_profile_mw(points)
+        self.usual_mw = usual_profile_mw(points, self.share)
         self.baseline_mw = 0.0
-        self.saving_eur = 0.0
+        self.saving_eur, self._today_eur, self._today_kwh = 0.0, 0.0, 0.0
 
     # --- what reaches it ---------------------------------------------------------------------------------------------
 
@@ -193,6 +206,7 @@ class Aggregator(Role):
         self._hear_grid(period)
         for told in self.knowledge.take(PriceEffectToAggregator):
             self.saving_eur += float(np.sum(told.saving_eur))
+            self._today_eur += float(np.sum(told.saving_eur))
         for reserve in self.knowledge.take(ReserveNotice):
             span = slice(reserve.first_period, reserve.first_period + len(reserve.fcr_mw))
             self.fcr_mw[span] = np.maximum(self.fcr_mw[span], reserve.fcr_mw)
@@ -217,6 +231,8 @@ class Aggregator(Role):
             told = np.nan_to_num(registration.grid_kw, nan=np.inf)
             self.site_kw[self.points.site[registration.cp_row]] = told
             self._note_tight_sites()
+        for register in self.knowledge.take(ContractShares):
+            self.share[register.cp_row] = register.share
         for notice in self.knowledge.take(CongestionNotice):
             self.congestion_eur_per_mwh = notice.price_eur_per_mwh
         for withdrawn in self.knowledge.take(ConsentWithdrawn):
@@ -279,6 +295,7 @@ class Aggregator(Role):
             energy[rates.cp_row] = rates.power_kw * 0.25
             here = np.flatnonzero(self.session_at >= 0)
             b.metered_kwh[self.session_at[here]] += energy[here]
+            self._today_kwh += float(np.sum(energy[here]))
             self._note_shortfall(here, energy[here] / 0.25)
             gone = rates.ended_session_row
             b.is_here[gone] = False
@@ -309,7 +326,7 @@ class Aggregator(Role):
             share[signal.connection_row] = signal.limit_share
             self._absolute_share, self._absolute_period = share[self.points.connection_row], signal.first_period
             if signal.n_periods > 1:
-                most_kw = float(np.sum((share[self.points.connection_row] * self.points.max_kw)[
+                most_kw = float(np.sum((share[self.points.connection_row] * self.points.max_kw * self.share)[
                     np.isin(self.points.connection_row, signal.connection_row)]))  # fmt: skip
                 self._limit(signal.first_period, signal.connection_row, np.full(signal.n_periods, most_kw))
                 self.has_news = True
@@ -513,11 +530,12 @@ class Aggregator(Role):
         can_help = self.takes_part & self.services.offers("congestion_management")
         if not can_help.any():
             return
+        own = self.share > 0.0
         by_point = self._prognosis_of_points_kw(now, periods, quarters)
         prognosis = self._per_connection @ by_point
         flexible = self._per_connection @ np.where(can_help[:, None], by_point, 0.0)
-        rating = self._per_connection @ np.where(can_help, self.points.max_kw, 0.0)
-        rows = np.unique(self.points.connection_row)
+        rating = self._per_connection @ np.where(can_help, self.points.max_kw * self.share, 0.0)
+        rows = np.unique(self.points.connection_row[own])
         energy = self._energy_price(int(periods[0]), len(periods))
         self._offer = CongestionOffer(
             int(periods[0]),
@@ -540,7 +558,8 @@ class Aggregator(Role):
         if now < REPLAY_FROM:
             here = self.plan_kw[:, periods]
             missing = 1000.0 * self._expected_mw(now, periods, quarters) - here.sum(axis=0)
-            share = self.points.max_kw / np.sum(self.points.max_kw)
+            weight = self.points.max_kw * self.share
+            share = weight / max(float(np.sum(weight)), 1e-9)
             return here + np.outer(share, np.maximum(missing, 0.0))
         if periods[0] > now or self._replay is None:
             self._replay = self._replay_now(now)
@@ -552,10 +571,11 @@ class Aggregator(Role):
 
     def offer_reserves(self, first: int, quarters: np.ndarray) -> None:
         """Tell the BSP what the pool could hold ready on a day, from its usual use (AGG-9, AGG-10)."""
-        can_balance = self._can_balance()
+        can_balance = self._can_balance() & (self.share > 0.0)
         if not can_balance.any():
             return
-        share = float(np.sum(can_balance)) / max(int(np.sum(self.takes_part)), 1)
+        taking_part = float(np.sum(self.share[self.takes_part]))
+        share = float(np.sum(self.share[can_balance])) / max(taking_part, 1e-9)
         share *= 1.0 - self.passive_share
         usual = share * SURE_SHARE * FLEXIBLE_SHARE * self.usual_mw[quarters] * self.representation
         rows = np.unique(self.points.connection_row[can_balance])
@@ -617,14 +637,34 @@ class Aggregator(Role):
         self.send(FlexibilityUsedToBsp(period, used))
         self.send(FlexibilityUsedToCsp(period, float(self.redispatched_mw[period])))
 
+    # --- customers ---------------------------------------------------------------------------------------------------
 
-def usual_profile_mw(points: ChargingPoints) -> np.ndarray:
+    def close_day(self) -> tuple[float, float]:
+        """End a day: energy that customers charged, kWh, and what they gained by being steered, EUR/kWh."""
+        kwh, eur = self._today_kwh, self._today_eur
+        self._today_eur = self._today_kwh = 0.0
+        return kwh, eur / kwh if kwh > 0.0 else float("nan")
+
+    def advertise(self, gain_eur_per_kwh: float) -> None:
+        """Tell drivers and CPO what customers gained."""
+        self.send(AggregatorTerms(gain_eur_per_kwh))
+        self.send(AggregatorTermsToCpo(gain_eur_per_kwh))
+
+    def take_over(self) -> None:
+        """Ask for customers who chose this aggregator to be entered in the register."""
+        for chosen in self.knowledge.take(AggregatorChosen):
+            self.send(SwitchRequest(chosen.ev_row))
+        for by_cpo in self.knowledge.take(AggregatorChosenByCpo):
+            self.send(PointSwitchRequest(by_cpo.cp_row))
+
+
+def usual_profile_mw(points: ChargingPoints, share: np.ndarray) -> np.ndarray:
     """What the pool is expected to use in each quarter of a day before anything was measured, float64[96].
 
     Public averages per point and day (calibration: about 1.7 sessions of 12 kWh at public points, 7 kWh a day at
-    home), two thirds at night where smart strategies put them.
+    home), two thirds at night where smart strategies put them; of each point the share that is the pool's.
     """
-    kwh_a_day = np.array([DAILY_KWH[name] for name in SEGMENTS])[points.segment]
+    kwh_a_day = np.array([DAILY_KWH[name] for name in SEGMENTS])[points.segment] * share
     hour = np.arange(96) / 4.0
     night = np.where((hour < 6.0) | (hour >= 22.0), 1.0, 0.0)
     evening = np.exp(-0.5 * ((hour - 19.0) / 2.5) ** 2)

@@ -11,6 +11,7 @@ from agents.exchange import Exchange
 from agents.links import Links
 from agents.messages import BalanceDelta, ConnectionForecast, PoolForecast, PriceToSupplier
 from agents.role import Role
+from agents.roles.pooling import parts
 from agents.world.forecast import ForecastSource
 from markets.day_ahead import CurveOrders
 from markets.intraday import Order, Product
@@ -62,6 +63,8 @@ class BRP(Role):
         self._is_peak = exchange.horizon.is_peak
         self.pool_mw, self._pool_flexible_mw, self._pool_limit = np.zeros(n), np.zeros(n), np.zeros(n)
         self._pool_known = np.zeros(n, dtype=bool)
+        self._told: dict[str, np.ndarray] = {}
+        """Power, what of it can move, and its limit price, as each aggregator told, float[3, n_periods]."""
         self._pool_seen_mw = np.full(96, np.nan)
         self._own_error_mw = np.zeros(96)
         self._expected_at_gate_mw = np.full(n, np.nan)
@@ -75,16 +78,24 @@ class BRP(Role):
 
     def hear(self) -> None:
         """Take in the pool's plans and the published balance delta."""
-        for plan in self.knowledge.take(PoolForecast):
+        for party, plan in self.knowledge.take_from(PoolForecast):
             if self.has_pool:
-                n = min(len(plan.firm_mw), len(self.pool_mw) - plan.first_period)
-                span = slice(plan.first_period, plan.first_period + n)
-                self.pool_mw[span] = plan.firm_mw[:n] + plan.flexible_mw[:n]
-                self._pool_flexible_mw[span] = plan.flexible_mw[:n]
-                self._pool_limit[span] = plan.limit_eur_per_mwh[:n]
-                self._pool_known[span] = True
+                self._note_plan(party, plan)
         for published in self.knowledge.take(BalanceDelta):
             self.regulation_state[published.period] = published.regulation_state
+
+    def _note_plan(self, party: str, plan: PoolForecast) -> None:
+        """Keep what an aggregator plans; the pool is the sum of all, at the dearest limit that any of them set."""
+        n = min(len(plan.firm_mw), len(self.pool_mw) - plan.first_period)
+        span = slice(plan.first_period, plan.first_period + n)
+        told = self._told.setdefault(party, np.zeros((3, len(self.pool_mw))))
+        told[0, span], told[1, span] = plan.firm_mw[:n] + plan.flexible_mw[:n], plan.flexible_mw[:n]
+        told[2, span] = plan.limit_eur_per_mwh[:n]
+        every = list(self._told.values())
+        self.pool_mw[span] = sum(t[0, span] for t in every[1:]) + every[0][0, span]
+        self._pool_flexible_mw[span] = sum(t[1, span] for t in every[1:]) + every[0][1, span]
+        self._pool_limit[span] = np.max([t[2, span] for t in every], axis=0)
+        self._pool_known[span] = True
 
     def note_pool_metered(self, period: int, pool_mw: float) -> None:
         """Remember what the pool's meters showed: all there is to go by when the aggregator says nothing."""
@@ -190,7 +201,9 @@ class BRP(Role):
         """Tell the supplier the price and the aggregator what its connections are expected to use (BRP-1, BRP-2)."""
         self.send(PriceToSupplier(first, price_eur_per_mwh.copy()))
         seen = self._pool_seen_mw[self._quarter[periods]]
-        self.send(ConnectionForecast(first, np.where(np.isnan(seen), self.pool_mw[periods], seen)))
+        expected = np.where(np.isnan(seen), self.pool_mw[periods], seen)
+        for party, part in parts({p: float(np.sum(t[0, periods])) for p, t in self._told.items()}).items():
+            self.send(ConnectionForecast(first, expected * part), party)
 
 
 def common_gap_mw(gap_mw: np.ndarray) -> float:

@@ -20,6 +20,7 @@ from agents.messages import (
     ReserveOffer,
 )
 from agents.role import Role
+from agents.roles.pooling import merged_balancing, merged_reserve, parts
 from markets.balancing import CapacityBids, EnergyBids, PoolRules, prequalify
 
 FCR_EUR_PER_MW_H, AFRR_EUR_PER_MW_H = 6.0, 7.0
@@ -72,6 +73,10 @@ class BSP(Role):
         self.fcr_mw = np.zeros(n_periods)
         self.used_mw = np.zeros(n_periods)
         self._known_until = 0
+        self._offered: dict[int, dict[str, BalancingOffer]] = {}
+        """What each aggregator offered, by period."""
+        self.called_mw: dict[str, float] = {}
+        """Power that each of them was last asked for."""
 
     @property
     def prequalified_mw(self) -> float:
@@ -80,7 +85,7 @@ class BSP(Role):
 
     def hear(self) -> None:
         """Take in what the pool offers and pass it on to the operator (BSP-1, BSP-2)."""
-        for offer in self.knowledge.take(BalancingOffer):
+        for offer in self._pooled():
             n = min(len(offer.up_mw), len(self.up_mw) - offer.first_period)
             span = slice(offer.first_period, offer.first_period + n)
             self.up_mw[span], self.down_mw[span] = offer.up_mw[:n], offer.down_mw[:n]
@@ -89,6 +94,15 @@ class BSP(Role):
             self.send(
                 BalancingOfferToTso(offer.first_period, offer.connection_row, offer.up_mw.copy(), offer.down_mw.copy())
             )
+
+    def _pooled(self) -> list[BalancingOffer]:
+        """New offers, those of several aggregators for the same periods as one."""
+        by_span: dict[tuple[int, int], dict[str, BalancingOffer]] = {}
+        for party, offer in self.knowledge.take_from(BalancingOffer):
+            by_span.setdefault((offer.first_period, len(offer.up_mw)), {})[party] = offer
+        for (first, _), of_party in by_span.items():
+            self._offered[first] = of_party
+        return [merged_balancing(list(of_party.values())) for of_party in by_span.values()]
 
     # --- capacity ----------------------------------------------------------------------------------------------------
 
@@ -106,7 +120,7 @@ class BSP(Role):
         first : int
             First period of the day.
         """
-        offer = self.knowledge.newest(ReserveOffer)
+        offer = merged_reserve(list(self.knowledge.newest_of(ReserveOffer).values()))
         if offer is None or self.prequalified_mw <= 0.0:
             return None
         rows = []
@@ -139,7 +153,10 @@ class BSP(Role):
         for award in self.knowledge.take(ReserveAward):
             span = slice(award.first_period, award.first_period + len(award.fcr_mw))
             self.fcr_mw[span] = np.maximum(self.fcr_mw[span], award.fcr_mw)
-            self.send(ReserveNotice(award.first_period, award.fcr_mw, award.up_mw, award.down_mw))
+            offers = self.knowledge.newest_of(ReserveOffer)
+            for party, part in parts({p: float(np.sum(o.up_mw)) for p, o in offers.items()}).items():
+                told = (award.fcr_mw * part, award.up_mw * part, award.down_mw * part)
+                self.send(ReserveNotice(award.first_period, *told), party)
 
     # --- energy ------------------------------------------------------------------------------------------------------
 
@@ -157,10 +174,24 @@ class BSP(Role):
     def pass_on_activation(self) -> None:
         """Notify the aggregator of activations (BSP-4)."""
         for call in self.knowledge.take(Activation):
-            self.send(ActivationNotice(call.period, call.power_mw))
+            self.called_mw = {}
+            for party, part in self._parts_of(call).items():
+                self.called_mw[party] = part * call.power_mw
+                self.send(ActivationNotice(call.period, part * call.power_mw), party)
+
+    def _parts_of(self, call: Activation) -> dict[str, float]:
+        """Each aggregator's part of an activation: as it offered for that period and direction."""
+        offers = self._offered.get(call.period, {})
+        self._offered = {k: v for k, v in self._offered.items() if k >= call.period}
+        way = "up_mw" if call.power_mw > 0.0 else "down_mw"
+        at = call.period
+        return parts({p: float(getattr(o, way)[at - o.first_period]) for p, o in offers.items()})
 
     def report(self) -> None:
         """Tell the operator what was really delivered (BSP-3)."""
+        told_mw: dict[int, float] = {}
         for used in self.knowledge.take(FlexibilityUsedToBsp):
-            self.used_mw[used.period] = used.power_mw
-            self.send(FlexibilityUsedToTso(used.period, used.power_mw))
+            told_mw[used.period] = told_mw.get(used.period, 0.0) + used.power_mw
+        for period, mw in told_mw.items():
+            self.used_mw[period] = mw
+            self.send(FlexibilityUsedToTso(period, mw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import mesa
@@ -10,10 +10,13 @@ import numpy as np
 
 from agents.fleet.strategies.allocation import allocate
 from agents.fleet.tables import ChargingPoints
+from agents.information.customers import choices
 from agents.information.defence import is_swing
 from agents.information.integrity import MeterChecks
 from agents.links import Links
 from agents.messages import (
+    AggregatorChosenByCpo,
+    AggregatorTermsToCpo,
     ChargeRates,
     ChargingPreferenceToCpo,
     DriverWishAtStation,
@@ -225,6 +228,15 @@ class CPO(Role):
             self.charge_now[e.cp_row[same]] = False
         for rates in self.knowledge.take(MeterValues):
             self.send(ChargeRates(rates.cp_row, rates.power_kw, gone))
+
+    def choose_aggregator(self, parties: Sequence[str], holder: int, cp_row: np.ndarray) -> None:
+        """Ask another aggregator to take the own public points over where it brings more than the present one."""
+        told = self.knowledge.newest_of(AggregatorTermsToCpo)
+        benefit = np.array([told[p].benefit_eur_per_kwh if p in told else np.nan for p in parties])
+        one = np.ones(1, dtype=bool)
+        wanted = int(choices(np.array([holder]), benefit, ~one, one, "price")[0])
+        if wanted != holder:
+            self.send(AggregatorChosenByCpo(cp_row), parties[wanted])
 
     def _tell_outlook(self, limit_kw: np.ndarray, period: int) -> None:
         """Tell the EMSP how sessions that have just begun will be charged (CPO-13)."""

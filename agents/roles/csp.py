@@ -27,6 +27,7 @@ from agents.messages import (
     TsoRedispatchOrder,
 )
 from agents.role import Role
+from agents.roles.pooling import merged_congestion, shares_of_change, shares_of_limit
 from markets.redispatch import RedispatchOrders
 
 
@@ -77,12 +78,13 @@ class CSP(Role):
         super().__init__(model, party, links)
         self.capacity_kw, self.participation_min_kw = capacity_kw, participation_min_kw
         self._offer: CongestionOffer | None = None
+        self._offers: dict[str, CongestionOffer] = {}
         self.price_cap_eur_per_mwh = np.inf
         """Most that grid operators pay for an order (the congestion price of table 7.1)."""
 
     def pass_on_offer(self) -> None:
         """Tell DSO and TSO connections, prognosis and room (CSP-2, CSP-3, CSP-4)."""
-        for offer in self.knowledge.take(CongestionOffer):
+        for offer in self._pooled():
             self._offer = offer
             content = (
                 offer.first_period, offer.connection_row, offer.prognosis_kw, offer.reducible_kw,
@@ -90,6 +92,14 @@ class CSP(Role):
             )  # fmt: skip
             self.send(CongestionOfferToDso(*content))
             self.send(CongestionOfferToTso(*content))
+
+    def _pooled(self) -> list[CongestionOffer]:
+        """New offers, those of several aggregators for the same periods as one."""
+        by_span: dict[tuple[int, int], dict[str, CongestionOffer]] = {}
+        for party, offer in self.knowledge.take_from(CongestionOffer):
+            self._offers[party] = offer
+            by_span.setdefault((offer.first_period, offer.prognosis_kw.shape[1]), {})[party] = offer
+        return [merged_congestion(list(of_party.values())) for of_party in by_span.values()]
 
     def place_orders(self, first: int, n: int) -> PlacedOrders | None:
         """Answer the announcements with orders: sell (use less) or buy (use more) inside the area.
@@ -167,14 +177,23 @@ class CSP(Role):
             *self.knowledge.take(TsoRedispatchOrder),
         ]
         for order in orders:
-            self.send(RedispatchNotice(order.first_period, order.connection_row, order.change_kw))
+            shares = shares_of_change(self._offers, order.first_period, order.connection_row, order.change_kw)
+            for party, change in shares.items():
+                if change.any():
+                    self.send(RedispatchNotice(order.first_period, order.connection_row, change), party)
         for call in self.knowledge.take(CapacityCall):
-            self.send(CapacityCallNotice(call.first_period, call.connection_row, call.limit_kw))
+            limits = shares_of_limit(self._offers, call.first_period, call.connection_row, len(call.limit_kw))
+            for party, part in limits.items():
+                limit = np.where(np.isfinite(call.limit_kw), part * np.nan_to_num(call.limit_kw), call.limit_kw)
+                self.send(CapacityCallNotice(call.first_period, call.connection_row, limit), party)
         for signal in self.knowledge.take(AbsoluteSignal):
             told = (signal.first_period, signal.connection_row, signal.limit_share, signal.n_periods)
             self.send(AbsoluteSignalViaCsp(*told))
 
     def report(self) -> None:
         """Tell the DSO what was really delivered (CSP-5)."""
+        used_mw: dict[int, float] = {}
         for used in self.knowledge.take(FlexibilityUsedToCsp):
-            self.send(FlexibilityUsedToDso(used.period, used.power_mw))
+            used_mw[used.period] = used_mw.get(used.period, 0.0) + used.power_mw
+        for period, mw in used_mw.items():
+            self.send(FlexibilityUsedToDso(period, mw))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import mesa
 import numpy as np
 
 from agents.fleet.acceptance import Experience, learn
+from agents.fleet.comfort import missing_kwh, possible_kwh
 from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
 from agents.information.consent import NEVER
+from agents.information.customers import attentive, choices
 from agents.links import Links
 from agents.messages import (
+    AggregatorChosen,
+    AggregatorTerms,
     ChargingOutlook,
     ConsentWithdrawn,
     DriverInformation,
@@ -22,6 +27,9 @@ from agents.messages import (
     PriceEffectToDriver,
 )
 from agents.role import Role
+
+SHORT_SHARE, SHORT_KWH = 0.05, 0.5
+"""A driver is let down when more than this share, and this energy, of what the car could hold is missing."""
 
 
 class EVDriver(mesa.Agent):
@@ -42,9 +50,9 @@ class Drivers(Role):
 
     role: ClassVar[str] = "ev_driver"
 
-    def __init__(self, model: mesa.Model, party: str, links: Links, fleet: Fleet) -> None:
+    def __init__(self, model: mesa.Model, party: str, links: Links, fleet: Fleet, seed: int = 1) -> None:
         super().__init__(model, party, links)
-        self.fleet = fleet
+        self.fleet, self.seed = fleet, seed
         self.withdrawals = np.full(fleet.n_evs, NEVER)
         """Period in which each driver withdraws consent."""
         self.refuses = fleet.vehicles.is_opt_out.astype(bool).copy()
@@ -85,6 +93,47 @@ class Drivers(Role):
         if len(ended):
             self.experience = learn(self.experience, self.fleet, state, ended, self.told_saving_eur[ended])
         self.refuses = self.experience.refuses(self.fleet.vehicles, seed)
+
+    def choose_aggregator(
+        self, parties: Sequence[str], holder: np.ndarray, may: np.ndarray, state: FleetState, rule: str, day: int
+    ) -> None:
+        """Ask another aggregator to take over where the own one let the driver down or others bring more.
+
+        Parameters
+        ----------
+        parties : sequence of str
+            Aggregators there are.
+        holder : int array, shape (n_evs,)
+            The one each driver has.
+        may : bool array, shape (n_evs,)
+            Customers without a change on its way.
+        state : FleetState
+            The cars; every driver knows the own battery at departure.
+        rule : str
+            Lever ``aggregator_switching``.
+        day : int
+            The day that ends.
+        """
+        told = self.knowledge.newest_of(AggregatorTerms)
+        benefit = np.array([told[p].benefit_eur_per_kwh if p in told else np.nan for p in parties])
+        looks = attentive(self.seed, self.fleet.vehicles.uid, day)
+        wanted = choices(holder, benefit, self._is_let_down(state) & may, looks & may, rule)
+        for k, party in enumerate(parties):
+            rows = np.flatnonzero((wanted == k) & (holder != k))
+            if len(rows):
+                self.send(AggregatorChosen(rows), party)
+
+    def _is_let_down(self, state: FleetState) -> np.ndarray:
+        """Drivers whose car held less at a departure of this day than it could have, bool[n_evs]."""
+        ended = np.concatenate(self._ended) if self._ended else np.zeros(0, dtype=np.int64)
+        missing = np.nan_to_num(missing_kwh(self.fleet, state, ended))
+        needed = np.nan_to_num(possible_kwh(self.fleet, state, ended) - state.arrival_kwh[ended])
+        is_short = missing > np.maximum(SHORT_SHARE * needed, SHORT_KWH)
+        return np.bincount(self.fleet.sessions.ev_row[ended], weights=is_short, minlength=self.fleet.n_evs) > 0
+
+    def forget_day(self) -> None:
+        """Start a new day without yesterday's sessions."""
+        self._ended = []
 
     def withdraw(self, period: int, session_at: np.ndarray) -> None:
         """Drivers whose car is connected withdraw their consent in this period (report 7.3)."""

@@ -238,9 +238,33 @@ def _party_faults(parties: list[PartySection], file: str) -> list[Fault]:
                 text = f"'{role}' is not a role; {nearest(role, ROLE_NAMES)}"
                 faults.append(Fault(file, f"party.{row}.roles", text))
         held.update(party.roles)
+    faults += _aggregator_faults(parties, file)
     missing = [role for role in ROLE_NAMES if role not in held]
     if parties and missing:
         faults.append(Fault(file, "party", f"nobody holds {', '.join(missing)}; give each role to at least one party"))
+    return faults
+
+
+MANY_MAY_HOLD = ("aggregator", "brp", "producer")
+"""Roles that several parties may hold side by side; every other one is held once."""
+
+
+def _aggregator_faults(parties: list[PartySection], file: str) -> list[Fault]:
+    """Roles held too often, and what is told of aggregators."""
+    faults = []
+    for role in ROLE_NAMES:
+        names = [p.name for p in parties if role in p.roles]
+        if role not in MANY_MAY_HOLD and len(names) > 1:
+            faults.append(Fault(file, "party", f"{role} is held by {', '.join(names)}; one party is right"))
+    share, known = sum(p.customer_share for p in parties if "aggregator" in p.roles), strategy_names()
+    if share > 1.0 + 1e-9:
+        faults.append(
+            Fault(file, "party", f"customer_share of all aggregators adds up to {share:g}; at most 1 is right")
+        )
+    for row, party in enumerate(parties, start=1):
+        if known and party.strategy and party.strategy not in known:
+            text = f"'{party.strategy}' is not a strategy; {nearest(party.strategy, known)}"
+            faults.append(Fault(file, f"party.{row}.strategy", text))
     return faults
 
 

@@ -162,7 +162,7 @@ class Scenario:
         return replace(grid, file=str(self.path.parent / str(grid.file))) if is_path else grid
 
     def _parties(self) -> tuple[PartySettings, ...]:
-        written = tuple(PartySettings(p.name, tuple(p.roles)) for p in self.sections.party)
+        written = tuple(PartySettings(**(p.model_dump() | {"roles": tuple(p.roles)})) for p in self.sections.party)
         return written or DEFAULT_PARTIES
 
 

@@ -213,6 +213,14 @@ class PartySection(Section):
 
     name: str = Field(description="name of the company", min_length=1, max_length=60)
     roles: list[str] = Field(description="market roles held, at least one", min_length=1)
+    customer_share: float = Field(
+        default=0.0, description="aggregators: share of drivers at the start; 0 = even part of the rest", ge=0, le=1
+    )
+    reward_share: float = Field(
+        default=0.5, description="aggregators: part of the flexibility revenue that drivers get", ge=0, le=1
+    )
+    is_certified: bool = Field(default=True, description="aggregators: may act on behalf of the grid")
+    strategy: str = Field(default="", description="aggregators: strategy for all customers; empty = the segment's")
 
 
 class OutputSection(Section):

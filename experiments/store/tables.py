@@ -557,6 +557,21 @@ _DRIVERS_AND_LINKS = (
         ],
     ),
     declare(
+        "aggregators",
+        "customers of every aggregator by day: who joined and left, and what they gained",
+        [
+            ("day", "int32", "", "day of the run"),
+            _s("party", "aggregator"),
+            ("customers", "int32", "", "drivers with a contract whose charging can be steered"),
+            ("joined", "int32", "", "drivers who came from another aggregator with this day"),
+            ("left", "int32", "", "drivers who went to another aggregator with this day"),
+            _f("points", "", "charging points that it may steer; of a shared point the part of its users"),
+            _f("charged_kwh", "kWh", "net energy at the meter of its customers, as the CPO told"),
+            _f("activated_mwh", "MWh", "balancing energy it delivered, national, + = up"),
+            _f("benefit_eur_per_kwh", "EUR/kWh", "cheaper hours and rewards of its customers"),
+        ],
+    ),
+    declare(
         "hardware",
         "physical stations in the place of simulated charging points",
         [
