@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,19 @@ from experiments.claims.claim import (
     SUPPORTED,
     Bench,
     Check,
+    Evidence,
     Runs,
     certain,
     over,
     verdict_of,
 )
 from experiments.claims.gallery import SCALES, Scale, chosen, sweep_of, try_claims
+from experiments.claims.whole_runs import pool_brp_figures
 from experiments.cli import app
+from experiments.results import Results
 from experiments.scenario import InputError
+from experiments.store import TABLES
+from experiments.sweep.drive import Conduct, start
 from experiments.sweep.plan import plan_of
 from tests.report_sweep_model import simulate as fake
 
@@ -96,7 +102,22 @@ def test_whole_run_claims_are_sound_sweeps() -> None:
     whole = [c for c in CLAIMS.values() if isinstance(c.experiment, Runs)]
     plan = plan_of(sweep_of(whole, SCALES["small"]), "claims", "small")
     assert len(plan.policy_names) == sum(len(c.experiment.policies) for c in whole if isinstance(c.experiment, Runs))
-    assert plan.n_jobs <= 120  # a small gallery stays small
+    assert plan.n_jobs <= 220  # a small gallery stays small
+
+
+def test_a_large_experiment_keeps_a_size_that_is_part_of_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+
+    def run(draws: int, size: int) -> Evidence:
+        told.append((draws, size))
+        return Evidence((certain("x", 1.0, above=0.0),))
+
+    for key, grows in (("non_firm", False), ("clustering", True)):
+        claim, bench = CLAIMS[key], CLAIMS[key].experiment
+        assert isinstance(bench, Bench) and bench.grows is grows
+        monkeypatch.setitem(CLAIMS, key, replace(claim, experiment=replace(bench, run=run)))
+    try_claims(["non_firm", "clustering"], Scale(3, 4, 1))
+    assert told == [(3, 8), (3, 80)]
 
 
 def test_unknown_claims_are_named_with_the_nearest() -> None:
@@ -194,3 +215,28 @@ def test_a_whole_run_claim_on_the_model() -> None:
     (found,) = try_claims(["hourly_settlement"], Scale(1, 1, 2))
     assert found.verdict in (SUPPORTED, NOT_SUPPORTED, CONDITIONAL)
     assert all(np.isfinite(c.found.mean) for c in found.evidence.checks)
+
+
+def test_imbalance_of_the_pools_brp_is_counted_where_a_signal_is_sent(tmp_path: Path) -> None:
+    """Hand-made tables: two quarter-hours with a signal of three, another BRP that does not count."""
+    claim = CLAIMS["direct_signal"]
+    plan = plan_of(sweep_of([claim], Scale(1, 1, 1)), "claims", "small")
+    start(plan, tmp_path / "s", Conduct(1, backend="in_process", model="tests.test_claims:signalled"))
+    found = pool_brp_figures(Results.open(tmp_path / "s")).sort("design")
+    assert found["signalled_imbalance_mwh"].to_list() == [3.0] * 3
+    assert found["pool_imbalance_cost_eur"].to_list() == [60.0] * 3
+
+
+def signalled(settings: Settings):
+    outcome = fake(settings)
+    brp = ["Voltan Energy"] * 3 + ["Windzon"] * 3
+    numbers = {c.name: np.zeros(6) for c in TABLES["positions"].columns if c.kind == "float64"}
+    imbalance = {"imbalance_mwh": np.array([2.0, -4.0, 9.0, 50.0, 50.0, 50.0]), "imbalance_eur": np.full(6, -20.0)}
+    outcome.tables["positions"] = {"period": np.tile(np.arange(3), 2), "brp": brp, **numbers, **imbalance}
+    rows = {"period": [0, 1, 1, 2], "kind": ["absolute_signal"] * 3 + ["redispatch"], "route": ["direct"] * 4}
+    outcome.tables["interventions"] = rows | {
+        "branch_index": [0, 0, 1, 0],
+        "relief_mw": [0.0] * 4,
+        "cost_eur": [0.0] * 4,
+    }
+    return outcome

@@ -8,8 +8,10 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from experiments.analysis.intervals import Interval, mean_interval
+from experiments.results import Results
 
 SUPPORTED, NOT_SUPPORTED, CONDITIONAL = "supported", "not supported", "conditional"
 NO_VERDICT = "no verdict"
@@ -91,23 +93,55 @@ class Evidence:
 
 
 Differences = Callable[[str, str, str], np.ndarray]
-"""(policy, base policy, key figure) → paired differences, one a replication; base "" → the figure itself."""
+"""(policy, base policy, figure) → paired differences, one a replication; base "" → the figure itself."""
+
+Figures = Callable[[Results], pl.DataFrame]
+"""More figures of every run from its kept tables: columns ``design``, ``replication`` and one for each figure."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """An experiment on parts of the model: a function of the number of draws and of the size, and its small size."""
+    """An experiment on parts of the model.
+
+    Parameters
+    ----------
+    run : callable
+        Takes the number of independent draws and the size.
+    size : int
+        Ordinary size.
+    grows : bool
+        Whether a large experiment is a larger one of the same thing; false where the size is part of the sentence
+        (charging points behind one connection), so that only the number of draws rises.
+    """
 
     run: Callable[[int, int], Evidence]
     size: int
+    grows: bool = True
 
 
 @dataclass(frozen=True)
 class Runs:
-    """An experiment on whole runs: named policies over the base scenario, and what to read from them."""
+    """An experiment on whole runs: named policies over the base scenario, and what to read from them.
+
+    Parameters
+    ----------
+    policies : mapping
+        Values by dotted key for each policy.
+    read : callable
+        Turns paired differences into evidence.
+    base : mapping
+        Values that all policies share, over those of the scenario.
+    tables : tuple of str
+        Result tables to keep of every run.
+    figures : callable, optional
+        Figures beyond the key figures, from those tables.
+    """
 
     policies: Mapping[str, Mapping[str, Any]]
     read: Callable[[Differences], Evidence]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True)

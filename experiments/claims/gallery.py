@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.cube import cube_of, units
-from experiments.claims.catalogue import CLAIMS, FULL_STREET
+from experiments.claims.catalogue import CLAIMS
 from experiments.claims.claim import Bench, Claim, Differences, Evidence, Runs, verdict_of
 from experiments.results import Results
 from experiments.scenario.faults import Fault, InputError, nearest
@@ -34,7 +34,7 @@ class Scale:
     draws : int
         Independent draws of an experiment on parts of the model.
     factor : int
-        Multiple of its ordinary size.
+        Multiple of its ordinary size, where it can grow.
     replications : int
         Replications of whole runs.
     scenario : str
@@ -47,7 +47,7 @@ class Scale:
     scenario: str = "small"
 
 
-SCALES = {"small": Scale(8, 1, 8), "large": Scale(40, 4, 25)}
+SCALES = {"small": Scale(8, 1, 16), "large": Scale(40, 4, 25)}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def try_claims(
 def _try(claim: Claim, size: Scale, read: Callable[[Claim], Differences], shared_s: float) -> Verdict:
     begun = time.perf_counter()
     if isinstance(claim.experiment, Bench):
-        evidence = claim.experiment.run(size.draws, size.factor * claim.experiment.size)
+        factor = size.factor if claim.experiment.grows else 1
+        evidence = claim.experiment.run(size.draws, factor * claim.experiment.size)
         return Verdict(claim, verdict_of(evidence.checks), evidence, time.perf_counter() - begun)
     evidence = claim.experiment.read(read(claim))
     return Verdict(claim, verdict_of(evidence.checks), evidence, shared_s)
@@ -139,13 +140,14 @@ def _try(claim: Claim, size: Scale, read: Callable[[Claim], Differences], shared
 def sweep_of(claims: Sequence[Claim], size: Scale) -> dict[str, Any]:
     """The sweep that whole-run claims share, as a sweep file's contents; policies are named ``claim/policy``."""
     policies = [
-        {"name": f"{c.key}/{name}", "set": {**FULL_STREET, **values}}
+        {"name": f"{c.key}/{name}", "set": {**c.experiment.base, **values}}
         for c in claims
         if isinstance(c.experiment, Runs)
         for name, values in c.experiment.policies.items()
     ]
     head = {"name": "claims", "scenario": size.scenario, "design": "list", "replications": size.replications}
-    return {"sweep": head | {"has_base": False}, "policy": policies}
+    kept = sorted({t for c in claims if isinstance(c.experiment, Runs) for t in c.experiment.tables})
+    return {"sweep": head | {"has_base": False}, "policy": policies, "output": {"tables": kept}}
 
 
 def _whole_runs(claims: Sequence[Claim], size: Scale, how: drive.Conduct) -> Callable[[Claim], Differences]:
@@ -157,6 +159,9 @@ def _whole_runs(claims: Sequence[Claim], size: Scale, how: drive.Conduct) -> Cal
         drive.start(plan, Path(place) / "runs", how)
         results = Results.open(Path(place) / "runs")
         seen, failed = results.observations, results.failed
+        for claim in claims:
+            if isinstance(claim.experiment, Runs) and claim.experiment.figures is not None:
+                seen = seen.join(claim.experiment.figures(results), on=["design", "replication"], how="left")
     if seen.is_empty():
         raise FolderError(f"no run of the claims has a result: {failed['error'][0]}")
     if failed.height:

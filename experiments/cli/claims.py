@@ -42,8 +42,8 @@ def claims(
         return
     for verdict in found:
         _show(verdict)
-    rows = [[v.claim.key, v.claim.section, v.verdict, f"{v.wall_s:.1f} s"] for v in found]
-    show_table("Verdicts", ["claim", "section", "verdict", "took"], rows)
+    rows = [[v.claim.key, v.claim.section, v.verdict, _counted(v), f"{v.wall_s:.1f} s"] for v in found]
+    show_table("Verdicts", ["claim", "section", "verdict", "checks", "took"], rows)
     if scale == "small":
         say("small experiments: intervals are wide; --scale large narrows them")
 
@@ -65,6 +65,12 @@ def _mark(check: Check) -> str:
     if not check.is_judged:
         return "·"
     return {True: "✓", False: "✗", None: "?"}[check.holds]
+
+
+def _counted(found: Verdict) -> str:
+    """How many checks hold, fail and are open."""
+    marks = [_mark(c) for c in found.evidence.checks if c.is_judged]
+    return " ".join(f"{marks.count(m)}{m}" for m in "✓✗?" if m in marks)
 
 
 def _value(check: Check) -> str:
