@@ -6,6 +6,7 @@ uncontrolled charging would have made it trip.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from agents.fleet.physics import StepResult, step
 from agents.fleet.state import FleetState, initial_state
 from agents.settings import SEGMENTS, GridSettings
 from agents.town import Town
+from grid.power_flow import PowerFlow
 
 
 class Twin:
@@ -44,6 +46,10 @@ class Twin:
         self.town = town
         self.state: FleetState = town.reference.state
         if not settings.events and not settings.is_protected:
+            # what it loads is known before the run and asked for after it: a second core works it out meanwhile
+            helper = ThreadPoolExecutor(max_workers=1)
+            self._flowing = helper.submit(_loading_share_of, town)
+            helper.shutdown(wait=False)
             return
         self.state = initial_state(town.fleet)
         self._seen_kwh = np.zeros((2, len(town.fleet.sessions)))
@@ -106,8 +112,12 @@ class Twin:
 
     def loading_share(self) -> np.ndarray:
         """Loading of every branch, float[n_periods, n_branches]; nan where no flow was found."""
-        if self.events is not None:
-            return self._loading_share
-        kvar = None if self.town.base_kvar is None else self.town.base_kvar.T
-        base = self.town.base_kw.T.astype(np.float64)
-        return self.town.flow.solve_many(base, ev_kw=self.town.reference_ev_kw.T, connection_kvar=kvar).loading_share
+        return self._flowing.result() if self.events is None else self._loading_share
+
+
+def _loading_share_of(town: Town) -> np.ndarray:
+    """Loading of a town that nobody steers, in one batch on a solver of its own: the engine lets other threads run."""
+    flow = PowerFlow(town.grid, town.flow.fidelity)
+    kvar = None if town.base_kvar is None else town.base_kvar.T
+    base = town.base_kw.T.astype(np.float64)
+    return flow.solve_many(base, ev_kw=town.reference_ev_kw.T, connection_kvar=kvar).loading_share
