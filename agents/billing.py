@@ -6,8 +6,11 @@ adds a margin. Margins and fees are assumptions of ordinary size, in one place b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from agents.breaches import Broken
 from agents.cashbook import Cashbook
 from agents.cast import Cast
 from agents.roles.aggregator import Aggregator
@@ -220,15 +223,27 @@ class Billing:
         cost = tariff.cost_with_vat_eur(connection_kw.T, table.capacity_kw, self.clock, vat)
         if self.rights.kind != "firm":
             cost[self.rights.rows] = self.rights.fee_eur() * (1.0 + (vat if tariff.has_vat else 0.0))
-        payer_of = {
+        last = self.clock.n_periods - 1
+        for kind in sorted(set(table.kind)):
+            eur = float(np.sum(cost[table.rows_of_kind(kind)]))
+            self.cashbook.pay(last, self._payer(kind), self.cast.dso.account, eur, "grid_tariff")
+
+    def _payer(self, kind: str) -> str:
+        """Who pays for a connection of a kind."""
+        payers = {
             "home": HOUSEHOLDS, "office": SITES, "business": SITES, "other": SITES,
             "depot": self.cast.fleet_operator.account,
         }  # fmt: skip
-        last = self.clock.n_periods - 1
-        for kind in sorted(set(table.kind)):
-            payer = payer_of.get(kind, self.cast.cpo.account)
-            eur = float(np.sum(cost[table.rows_of_kind(kind)]))
-            self.cashbook.pay(last, payer, self.cast.dso.account, eur, "grid_tariff")
+        return payers.get(kind, self.cast.cpo.account)
+
+    def charge_breaches(self, broken: Sequence[Broken]) -> None:
+        """Penalties for broken agreements, booked in the last period: each side owes for its own."""
+        table, dso, last = self.town.grid.connections, self.cast.dso.account, self.clock.n_periods - 1
+        for breach in broken:
+            is_call = breach.agreement == "capacity_limiting"
+            customer = self.cast.csp.account if is_call else self._payer(table.kind[breach.connection_row])
+            pair = (customer, dso) if breach.by == "customer" else (dso, customer)
+            self.cashbook.pay(last, *pair, breach.penalty_eur, "transport_penalty")
 
     # --- rewards -----------------------------------------------------------------------------------------------------
 

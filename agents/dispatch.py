@@ -259,8 +259,11 @@ class Dispatch:
             self.model.events.postpone(self.cast.evs.wish(t))
         if self.model.real is not None:
             self.cast.evs.real_rows, self.cast.evs.real_kw = self.model.real.drive(t, self.cast.evs.limit_kw)
+        unsignalled_kwh = self._unsignalled_kwh(t)
         self._step = self.cast.evs.charge(t)
         power = self._step.power_kw
+        if unsignalled_kwh is not None:
+            self.record.withheld_kwh[t] = unsignalled_kwh - float(np.sum(self._step.energy_kwh))
         self.record.segment_kw[:, t] = np.bincount(
             self.town.fleet.points.segment, weights=power, minlength=len(SEGMENTS)
         )
@@ -268,6 +271,15 @@ class Dispatch:
         self.model.submeters.note(t, power)
         if self.model.settings.is_gap_wanted:
             self.record.point_kw[:, t] = power
+
+    def _unsignalled_kwh(self, t: int) -> float | None:
+        """What cars would draw without the direct signals that hold now; None where none does, or supply failed."""
+        stations, evs = self.cast.stations, self.cast.evs
+        if not len(stations.signalled) or evs.dark is not None:
+            return None
+        limit = evs.limit_kw.copy()
+        limit[stations.signalled] = np.maximum(limit[stations.signalled], stations.unsignalled_kw)
+        return float(np.sum(evs.wish(t, limit).energy_kwh))
 
     def flow(self, t: int) -> None:
         """Power flow of the wires; the operators measure them and protect them."""

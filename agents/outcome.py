@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents import hardware_log
+from agents.breaches import broken_agreements, table_of
 from agents.fleet.tables import GROUPS
 from agents.foresight import Wires, calibration_table, operators_table
 from agents.information.results import tables_of
@@ -16,6 +17,7 @@ from agents.monitoring import market_monitor
 from agents.optimality import gap_columns
 from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
+from agents.signals import charge_hardware, signals_table
 from grid.thermal import run_thermal
 from markets.contracts import Clock
 
@@ -40,7 +42,11 @@ def collect(model: Flexpolder) -> Outcome:
     """Close the accounts of a finished run and gather its tables."""
     model.billing.charge_customers()
     model.billing.charge_grid(model.record.ev_kw)
-    _charge_signal_hardware(model)
+    charge_hardware(model)
+    broken = broken_agreements(
+        model.rights, model.cast.dso.calls, model.town.base_kw + model.record.ev_kw, model.record.ev_kw
+    )
+    model.billing.charge_breaches(broken)
     makers = (
         _time_and_prices, _system, _trades_and_positions, _money, _reserves, _load, _wires, _congestion, _sessions,
         _links,
@@ -48,16 +54,8 @@ def collect(model: Flexpolder) -> Outcome:
     tables: dict[str, Columns] = {}
     for make in makers:
         tables |= make(model)
+    tables["breaches"] = table_of(broken)
     return Outcome(tables)
-
-
-def _charge_signal_hardware(m: Flexpolder) -> None:
-    """The DSO pays for what hears its direct signals, at connections with charging points."""
-    if m.settings.regulation.absolute_signal_path != "direct":
-        return
-    fitted = np.count_nonzero(m.cast.dso.has_hardware[np.unique(m.town.fleet.points.connection_row)])
-    eur = fitted * m.settings.signals.hardware_eur_per_year * m.settings.days / 365.0
-    m.cashbook.pay(m.horizon.n_periods - 1, m.cast.dso.account, "equipment makers", eur, "signal_hardware")
 
 
 def _time_and_prices(m: Flexpolder) -> dict[str, Columns]:
@@ -292,6 +290,7 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
         "operators": operators_table(wires, done, {o.role: o.is_own for o in operators}),
         "forecast_calibration": calibration_table(wires, done, operators),
         "agreements": _agreements(m),
+        "signals": signals_table(m),
         **m.market_day.desk.flex.tables(m.record.ev_kw),
     }
 

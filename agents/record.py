@@ -46,6 +46,8 @@ class Record:
         self.source_kwh, self.served_kwh, self.losses_kwh = np.zeros(n), np.zeros(n), np.zeros(n)
         self.losses_share = LOSSES_SHARE
         self.activated_mwh, self.passive_mwh = np.zeros(n), np.zeros(n)
+        self.withheld_kwh = np.zeros(n)
+        """Charging that direct signals of the grid operator kept from the cars."""
         self.imbalance_eur = np.zeros((n_parties, n))
         self.reference_loading_share = np.zeros((n, a.n_branches))
         self.co2_g_per_kwh = np.zeros(n)

@@ -53,12 +53,13 @@ class TransportRights:
     limit_kw: np.ndarray = field(init=False)
     right_kw: np.ndarray = field(init=False)
     group: np.ndarray = field(init=False)
+    capacity_kw: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         kinds = np.array(self.table.kind)
         rows = np.unique(self.points.connection_row)
         self.rows = rows[kinds[rows] != "home"]
-        capacity = self.table.capacity_kw[self.rows]
+        self.capacity_kw = capacity = self.table.capacity_kw[self.rows]
         self.group = self._groups()
         self.agreements = [agreement_for(self.kind, float(kw)) for kw in capacity]
         share = GROUP_SHARE if self.kind == "group" else 1.0
@@ -66,9 +67,14 @@ class TransportRights:
         self.right_kw = np.array(rights).reshape(len(self.rows), self.clock.n_periods)
         self.limit_kw = self.right_kw.copy()
 
+    @property
+    def is_pooled(self) -> bool:
+        """Connections of an area answer together."""
+        return self.is_clustered or self.kind == "group"
+
     def _groups(self) -> np.ndarray:
         """Group of every row: its area when rights are pooled, else itself."""
-        if not (self.is_clustered or self.kind == "group"):
+        if not self.is_pooled:
             return np.arange(len(self.rows))
         area = np.zeros(len(self.table), dtype=np.int64)
         area[self.points.connection_row] = self.points.area

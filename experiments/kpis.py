@@ -83,6 +83,7 @@ KPIS: dict[str, Kpi] = {
     "transport_fee_eur": Kpi("EUR", "lower", "price of the transport rights of flexible connections"),
     "withheld_kwh": Kpi("kWh", "lower", "energy that the operator's limits took back from these rights"),
     "transport_breach_quarters": Kpi("", "lower", "quarter-hours above the limits of these rights"),
+    "transport_penalty_eur": Kpi("EUR", "lower", "owed by either side for broken agreements and called limits"),
     "congestion_announced": Kpi("", "lower", "quarter-hours and places with announced congestion"),
     "congestion_avoided_share": Kpi("share", "higher", "announced congestion that was avoided"),
     # markets
@@ -268,6 +269,7 @@ def _foresight(tables: Tables) -> dict[str, float]:
         "transport_fee_eur": float(np.sum(fee)),
         "withheld_kwh": float(np.sum(withheld)),
         "transport_breach_quarters": float(np.sum(breaches)),
+        "transport_penalty_eur": float(np.sum(_numbers(tables, "breaches", "penalty_eur")[0])),
     }
 
 

@@ -114,3 +114,47 @@ def test_the_hardware_is_on_the_dsos_bill():
     rows = np.unique(run("direct").model.town.fleet.points.connection_row)
     assert paid(run("direct", direct_share=0.5)) == pytest.approx(dso.has_hardware[rows].sum() * 15.0 / 365.0)
     assert paid(run("via_csp")) == 0.0
+
+
+# --- the table of consequences
+
+
+def consequences(played):
+    t = played.tables["signals"]
+    return {route: {name: t[name][k] for name in t} for k, route in enumerate(t["route"].tolist())}
+
+
+def test_the_table_tells_who_learns_and_what_a_signal_nobody_was_told_of_costs():
+    """Energy bought for the pool and not used while the signal held is in the BRP's imbalance of those quarters."""
+    direct, told = consequences(run("direct"))["direct"], consequences(run("via_csp"))["via_csp"]
+    assert set(consequences(run("direct"))) == {"direct"} and set(consequences(run("via_csp"))) == {"via_csp"}
+    assert consequences(run("none")) == {}
+    assert direct["learns"] == "charging station only" and "BRP" in told["learns"]
+    t = first_effect(run("direct"))  # until then both days are the same: the difference is what the signal withheld
+    record, free = run("direct").model.record, ev_kw(run("none"))
+    assert record.withheld_kwh[t] == pytest.approx(0.25 * (free - ev_kw(run("direct")))[t], rel=1e-6)
+    scale = run("direct").settings.representation / 1000.0
+    assert direct["withheld_mwh"] == pytest.approx(record.withheld_kwh.sum() * scale) and direct["withheld_mwh"] > 100.0
+    assert direct["withheld_eur"] == pytest.approx(np.nansum(record.withheld_kwh * scale * record.price["surplus"]))
+    assert np.isnan(told["withheld_mwh"]) and run("via_csp").model.record.withheld_kwh.sum() == 0.0
+    played = run("direct")
+    held = np.zeros(96, dtype=bool)
+    held[sorted({s.first for s in played.model.cast.dso.signal_log.sent if s.first < 96})] = True
+    assert direct["quarters"] == held.sum()
+    assert direct["imbalance_mwh"] == pytest.approx(imbalance(played)[held].sum())
+    assert direct["imbalance_eur"] == pytest.approx(played.by_party("imbalance_eur")[0, held].sum())
+    used = ev_kw(played)[held].sum() * 0.25 / 1000.0 * played.settings.representation
+    assert direct["used_mwh"] == pytest.approx(used, rel=1e-5)
+    assert direct["deviation_mwh"] == pytest.approx(direct["bought_mwh"] - direct["used_mwh"])
+
+
+def test_the_table_tells_what_drivers_and_hardware_cost_and_what_was_lost():
+    direct, told = consequences(run("direct"))["direct"], consequences(run("via_csp"))["via_csp"]
+    assert direct["missing_kwh"] > told["missing_kwh"] >= 0.0 and direct["sessions"] > 0
+    assert direct["hardware_eur"] == pytest.approx(80 * 15.0 / 365.0) and told["hardware_eur"] == 0.0
+    lost = consequences(run("direct", direct_failure_share=1.0))["direct"]
+    assert lost["lost"] == lost["signals"] > 0 and lost["quarters"] == lost["sessions"] == 0
+    both = consequences(run("direct", direct_share=0.5))
+    assert set(both) == {"direct", "via_csp"} and both["via_csp"]["delay_min"] == 0.0
+    assert consequences(run("direct", direct_delay_min=15.0))["direct"]["delay_min"] == 15.0
+    assert "are told" in consequences(run("direct", announced=True))["direct"]["learns"]

@@ -1,10 +1,12 @@
 """Transport agreements, clustering and grid tariffs in runs: what they cost, withhold and find broken."""
 
+import copy
 from functools import cache
 
 import numpy as np
 import pytest
 
+from agents.breaches import CapacityCallMade, broken_agreements
 from agents.transport import GROUP_SHARE
 from experiments.kpis import kpis_of
 from markets.contracts import DurationBound, NonFirm
@@ -84,6 +86,85 @@ def test_breaches_are_those_a_reader_counts_from_the_meters(kind):
         kwh += 0.25 * float(np.sum(over[over > 1e-3]))
     assert t["breach_quarters"].sum() == pytest.approx(quarters, abs=2)
     assert t["breach_kwh"].sum() == pytest.approx(kwh, abs=0.05)
+
+
+def broken(played, **only):
+    t = played.tables["breaches"]
+    keep = np.ones(len(t["rule"]), dtype=bool)
+    for name, value in only.items():
+        keep &= t[name] == value
+    return {name: column[keep] for name, column in t.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_breach_stands_in_the_table_and_is_paid_for(kind):
+    """Quarters and energy as a reader counts them from the meters; each side owes what its breaches cost."""
+    played = run(kind)
+    t, mine = agreements(played), broken(played, by="customer", agreement=kind)
+    counted = np.isin(mine["rule"], ["transport_right", "called_limit", "group_limit"])
+    assert mine["energy_kwh"][counted].sum() == pytest.approx(t["breach_kwh"].sum(), rel=0.01, abs=0.1)
+    assert set(mine["connection_row"]) <= set(t["connection_row"])
+    assert len(broken(played, by="operator")["rule"]) == 0  # the run's operator keeps its promises
+    penalty = 0.0 if kind == "firm" else 150.0
+    every = broken(played, agreement=kind)
+    assert every["penalty_eur"] == pytest.approx(every["energy_kwh"] / 1000.0 * penalty)
+    ledger = played.tables["ledger"]
+    paid = ledger["amount_eur"][ledger["reason"] == "transport_penalty"].sum()
+    assert paid == pytest.approx(played.tables["breaches"]["penalty_eur"].sum())
+    assert kpis_of(played.tables)["transport_penalty_eur"] == pytest.approx(paid)
+
+
+def test_time_blocks_are_broken_by_buildings_and_never_by_stations():
+    """Stations keep to the block; the load of offices and depots does not stop for it, and pays."""
+    played = run("time_block")
+    mine = broken(played, by="customer", rule="transport_right")
+    kinds = {played.model.town.grid.connections.kind[row] for row in mine["connection_row"]}
+    assert kinds == {"office", "depot"} and mine["penalty_eur"].sum() > 0.0
+    rights = played.model.rights
+    row = int(mine["connection_row"][0])
+    k = int(np.flatnonzero(rights.rows == row)[0])
+    hour = rights.clock.local_hour
+    inside = (hour >= 22.0) | (hour < 6.0) | ((hour >= 10.0) & (hour < 16.0))
+    net = (played.model.town.base_kw + played.model.record.ev_kw)[row].astype(float)
+    over = np.where(inside, np.maximum(net - rights.capacity_kw[k], 0.0), np.maximum(net, 0.0))
+    assert mine["quarters"][0] == np.sum(over > 1e-3)
+    assert mine["energy_kwh"][0] == pytest.approx(0.25 * over.sum(), rel=1e-3, abs=0.05)
+
+
+def test_an_operator_that_breaks_its_promise_is_found_and_owes():
+    """Limits written below the guarantee, after the run: the checker of the table sees them (C25)."""
+    rights = copy.deepcopy(run("non_firm").model.rights)
+    rights.limit_kw[0] = 0.0
+    nothing = np.zeros((len(rights.table), rights.clock.n_periods))
+    found = [b for b in broken_agreements(rights, [], nothing, nothing) if b.by == "operator"]
+    guarantee = rights.agreements[0].guarantee
+    days = rights.clock.n_periods / 96
+    rules = {b.rule: b for b in found}
+    assert rules["day_mean"].energy_kwh == pytest.approx(guarantee.day_mean_kw * 24.0 * days)
+    assert rules["day_mean"].penalty_eur == pytest.approx(rules["day_mean"].energy_kwh * 0.15)
+    assert rules["block_mean"].energy_kwh == pytest.approx(guarantee.block_mean_kw * 24.0 * days)
+    assert {b.connection_row for b in found} == {rights.rows[0]}
+
+
+@pytest.mark.case("C20")
+def test_charging_above_a_called_limit_is_a_breach_of_the_csp():
+    """C20's violation: called to 600 kW, a quarter-hour's mean of 700 kW is 100 kW above, 25 kWh."""
+    rights = run("firm").model.rights
+    ev = np.zeros((len(rights.table), rights.clock.n_periods))
+    ev[3, 68:84] = 600.0
+    ev[3, 70] = 700.0
+    call = CapacityCallMade(68, np.array([3]), np.full(16, 600.0))
+    found = [b for b in broken_agreements(rights, [call], np.zeros_like(ev), ev) if b.agreement == "capacity_limiting"]
+    assert len(found) == 1
+    one = found[0]
+    assert (one.rule, one.by, one.connection_row, one.first_period, one.quarters) == (
+        "called_limit",
+        "customer",
+        3,
+        70,
+        1,
+    )
+    assert one.energy_kwh == pytest.approx(25.0, abs=1e-3) and one.penalty_eur == pytest.approx(3.75, abs=1e-3)
 
 
 def test_limits_are_obeyed_by_the_pool():

@@ -74,6 +74,7 @@ class Stations(Role):
         self._absolute_share = np.ones(len(connection_kw))
         self._absolute_from = np.zeros(len(connection_kw), dtype=np.int64)
         self._absolute_until = np.full(len(connection_kw), -1)
+        self.signalled, self.unsignalled_kw = np.zeros(0, dtype=np.int64), np.zeros(0)
         self._local_kw = np.zeros(len(connection_kw))
         self.defence = Defence(0.0, np.zeros(n), is_checked=False)
 
@@ -134,6 +135,8 @@ class Stations(Role):
         row = self.points.connection_row
         is_on = (self._absolute_from[row] <= period) & (period <= self._absolute_until[row])
         share = np.where(is_on, self._absolute_share[row], 1.0)
+        self.signalled = np.flatnonzero(is_on)
+        self.unsignalled_kw = limit[self.signalled]
         limit = np.where(share < 1.0, np.minimum(limit, share * self.points.max_kw), limit)
         limit = self.defence.follow(limit, self.points.max_kw, period)
         limit = np.where(self.is_interrupted, 0.0, limit)

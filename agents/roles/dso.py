@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from agents.breaches import CapacityCallMade
 from agents.messages import (
     AbsoluteSignal,
     AbsoluteSignalDirect,
@@ -17,6 +18,7 @@ from agents.messages import (
 )
 from agents.roles.grid_operator import GridOperator
 from agents.settings import SignalSettings
+from agents.signals import DIRECT, VIA_CSP, Signal, SignalLog
 
 LIMIT_SHARE_OF_SIGNAL = 0.4
 """What charging points may still draw under an absolute signal (net-aware charging in Eindhoven: 8.6 to 4 kW)."""
@@ -63,6 +65,8 @@ class DSO(GridOperator):
         self._under_signal: set[int] = set()
         self.equip(SignalSettings(), len(self.node_of_connection), np.random.default_rng(0))
         self.signals: list[tuple[int, int]] = []
+        self.signal_log = SignalLog()
+        self.calls: list[CapacityCallMade] = []
         self._last_offer: CongestionOfferToDso | None = None
 
     def hear(self) -> None:
@@ -96,6 +100,7 @@ class DSO(GridOperator):
             if not np.isfinite(limit).any():
                 continue
             self.send(CapacityCall(needs.first, offer.connection_row[inside], limit))
+            self.calls.append(CapacityCallMade(needs.first, offer.connection_row[inside], limit))
             for i in np.flatnonzero(np.isfinite(limit)).tolist():
                 mw = float(withheld[i]) / 1000.0
                 expected_mw, owed = float(expected[i]) / 1000.0, 0.25 * mw * price_eur_per_mwh
@@ -163,12 +168,17 @@ class DSO(GridOperator):
         if self.path == "direct":
             direct = rows[self.has_hardware[rows]]
             reached = direct[self._rng.random(len(direct)) >= chosen.direct_failure_share]
+            late = first + _periods(chosen.direct_delay_min)
+            lost = len(direct) - len(reached)
+            if len(direct):
+                self.signal_log.sent.append(Signal(DIRECT, late, 1, reached, lost, self.is_announced))
             if len(reached):
-                late = first + _periods(chosen.direct_delay_min)
                 self.send(AbsoluteSignalDirect(late, reached, np.full(len(reached), LIMIT_SHARE_OF_SIGNAL)))
             told = rows if self.is_announced else rows[~self.has_hardware[rows]]
         if len(told):
             late = first + _periods(chosen.csp_delay_min)
+            if self.path != "direct" or not self.is_announced:
+                self.signal_log.sent.append(Signal(VIA_CSP, late, HOLD_PERIODS, told, 0, True))
             self.send(AbsoluteSignal(late, told, np.full(len(told), LIMIT_SHARE_OF_SIGNAL), HOLD_PERIODS))
 
 

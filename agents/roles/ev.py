@@ -113,9 +113,9 @@ class Evs(Role):
         """What the period would bring under the present limits: the baseline of everything sold on top."""
         return self._step(self.state.copy(), period)
 
-    def wish(self, period: int) -> StepResult:
-        """What the period would bring had no connection lost its supply."""
-        return step(self.fleet, self.state.copy(), period, self.limit_kw)
+    def wish(self, period: int, limit_kw: np.ndarray | None = None) -> StepResult:
+        """What the period would bring had no connection lost its supply, or under other limits."""
+        return step(self.fleet, self.state.copy(), period, self.limit_kw if limit_kw is None else limit_kw)
 
     def _step(self, state: FleetState, period: int) -> StepResult:
         """Move a state through a period; without supply nobody charges, and V2X cars feed their home or building."""

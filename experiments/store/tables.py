@@ -349,6 +349,51 @@ _WIRES = (
         ],
     ),
     declare(
+        "breaches",
+        "broken transport agreements and called limits, summed by connection (of a group its first) and rule",
+        [
+            _s("agreement", "firm, non_firm, tdtr85, time_block, group or capacity_limiting"),
+            _s(
+                "rule",
+                "transport_right, called_limit, feed_in_right, group_limit, member_capacity; the operator's: "
+                "minimum, day_mean, block_mean, duration_share, notice, firm_right",
+            ),
+            _s("by", "customer or operator"),
+            ("connection_row", "int32", "", "row in table connections"),
+            ("group", "int32", "", "group that answers together; -1 = those of a capacity call"),
+            ("first_period", "int32", "", "first period in breach"),
+            ("quarters", "int64", "", "quarter-hours in breach"),
+            _f("energy_kwh", "kWh", "energy beyond the promise"),
+            _f("penalty_eur", "EUR", "owed by the side that broke it; reason transport_penalty in the ledger"),
+        ],
+    ),
+    declare(
+        "signals",
+        "absolute signals by route: who learns of them, and what followed while they held",
+        [
+            _s("route", "direct or via_csp"),
+            _s("learns", "who is told"),
+            _f("delay_min", "min", "on the way"),
+            ("signals", "int64", "", "connections and quarter-hours signalled"),
+            ("lost", "int64", "", "of them never arrived"),
+            ("quarters", "int64", "", "quarter-hours in which a signal held anywhere"),
+            _f("bought_mwh", "MWh", "held by the BRP for the pool at gate closure of those quarters, national"),
+            _f("used_mwh", "MWh", "what all EVs used in them, national"),
+            _f("deviation_mwh", "MWh", "bought and not used"),
+            _f("imbalance_mwh", "MWh", "imbalance of the town's BRP in them, + = surplus"),
+            _f("imbalance_eur", "EUR", "what it received (+) or paid for that"),
+            _f("withheld_mwh", "MWh", "charging that direct signals kept from cars in their quarter-hour, national"),
+            _f(
+                "withheld_eur",
+                "EUR",
+                "the same at the surplus price: what an untold BRP gets for it instead of its use",
+            ),
+            ("sessions", "int64", "", "sessions that stood at a limited connection"),
+            _f("missing_kwh", "kWh", "they left without, of what was asked and possible"),
+            _f("hardware_eur", "EUR", "paid by the DSO for what hears direct signals, for the run"),
+        ],
+    ),
+    declare(
         "announcements",
         "congestion announced and what became of it",
         [

@@ -17,6 +17,8 @@ from markets.contracts.guarantee import Guarantee
 NON_FIRM_BASE_EUR_PER_YEAR = 30.0
 NON_FIRM_EUR_PER_KW_YEAR = 12.0
 FIRM_EUR_PER_KW_YEAR = 3000.0 / 55.0
+PENALTY_EUR_PER_MWH = 150.0
+"""Owed by either side for a broken promise of a weak agreement, as in a capacity-limiting contract (assumption)."""
 _HOME_KW = 17.25  # 3 x 25 A at 230 V: up to here the report's home example is scaled, above it the public one
 
 
@@ -172,7 +174,7 @@ class NonFirm(TransportAgreement):
         lowest, day, block = (s * capacity_kw for s in shares)
         fee = NON_FIRM_BASE_EUR_PER_YEAR + NON_FIRM_EUR_PER_KW_YEAR * day
         guarantee = Guarantee(lowest, capacity_kw, day, block)
-        return cls(capacity_kw, fee, suspension_after=2, guarantee=guarantee)
+        return cls(capacity_kw, fee, PENALTY_EUR_PER_MWH, suspension_after=2, guarantee=guarantee)
 
     def faults(self, connection_kw: float) -> list[str]:
         """As the base class, and the guarantee must fit the capacity."""
@@ -210,7 +212,7 @@ class TimeBlock(TransportAgreement):
         """Nights and midday; half the price of a firm right (assumption)."""
         fee = 0.5 * FIRM_EUR_PER_KW_YEAR * capacity_kw
         blocks = ((22.0, 6.0), (10.0, 16.0))
-        return cls(capacity_kw, fee, notice_h=24.0, suspension_after=2, blocks=blocks)
+        return cls(capacity_kw, fee, PENALTY_EUR_PER_MWH, notice_h=24.0, suspension_after=2, blocks=blocks)
 
     def faults(self, connection_kw: float) -> list[str]:
         """As the base class, and the blocks must be hours of a day."""
@@ -247,7 +249,7 @@ class DurationBound(TransportAgreement):
     @classmethod
     def scaled(cls, capacity_kw: float) -> DurationBound:
         """No kW-contract component; what is left is 35 % of a firm bill (TenneT: up to 65 % lower)."""
-        return cls(capacity_kw, fee_eur_per_year=0.35 * FIRM_EUR_PER_KW_YEAR * capacity_kw)
+        return cls(capacity_kw, 0.35 * FIRM_EUR_PER_KW_YEAR * capacity_kw, PENALTY_EUR_PER_MWH)
 
     def faults(self, connection_kw: float) -> list[str]:
         """As the base class, and the share must be one."""

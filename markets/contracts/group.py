@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from markets.contracts.agreements import FIRM_EUR_PER_KW_YEAR, TransportAgreement
+from markets.contracts.agreements import FIRM_EUR_PER_KW_YEAR, PENALTY_EUR_PER_MWH, TransportAgreement
 from markets.contracts.breaches import Breach, over_limit
 from markets.contracts.clock import Clock
 from markets.contracts.guarantee import Guarantee
@@ -81,7 +81,8 @@ class Group(TransportAgreement):
     def of_members(cls, member_kw: tuple[float, ...], share: float = 1.0) -> Group:
         """A group whose limit is a share of its members' capacities, at the firm price per kW."""
         capacity = share * float(np.sum(member_kw))
-        return cls(capacity, FIRM_EUR_PER_KW_YEAR * capacity, suspension_after=2, member_kw=member_kw)
+        fee = FIRM_EUR_PER_KW_YEAR * capacity
+        return cls(capacity, fee, PENALTY_EUR_PER_MWH, suspension_after=2, member_kw=member_kw)
 
     def faults(self, connection_kw: float) -> list[str]:
         """As the base class against the members together; ``connection_kw`` is their sum in the grid's table."""
