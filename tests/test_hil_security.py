@@ -35,16 +35,21 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.file = folder / f"{name.replace(' ', '')}.pem"
         basic = x509.BasicConstraints(ca=True, path_length=None)
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # signs certificates, lists
         own = self._builder(self._name, self._key, days=30).add_extension(basic, critical=True)
+        own = own.add_extension(usage, critical=True)
         self.file.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(self._name).public_key(key.public_key())
         start = now - 10 * DAY
-        return (
-            builder.serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(now + days * DAY)
-        )
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start)
+        # strict verification, the default from Python 3.13 on, wants both identifiers and the authority's usage
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        subject = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(issuer, critical=False).add_extension(subject, critical=False)
+        return builder.not_valid_after(now + days * DAY)
 
     def issue(self, name: str, days: int = 30) -> tuple[Path, Path]:
         """Certificate and key of a name; negative days have passed already."""

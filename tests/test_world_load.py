@@ -25,7 +25,10 @@ def year_homes(year_weather: Weather) -> np.ndarray:
     return home_load_kw(YEAR, 150, np.random.default_rng(1), year_weather)
 
 
-def test_kinds_of_days_know_dutch_holidays() -> None:
+@pytest.mark.parametrize("language", ["en_US.UTF-8", "nl_NL.UTF-8", "C"])
+def test_kinds_of_days_know_dutch_holidays(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LANGUAGE", "LC_ALL", "LANG"):
+        monkeypatch.setenv(variable, language)
     # 18 Apr 2025 Good Friday (work), 19 Saturday, 20-21 Easter, 26 King's Day (Saturday), 5 May Liberation Day
     kinds = day_kinds(Horizon(date(2025, 4, 17), 19))
     assert kinds[:6].tolist() == [WEEKDAY, WEEKDAY, SATURDAY, SUNDAY, SUNDAY, WEEKDAY]

@@ -14,7 +14,8 @@ def day_kinds(horizon: Horizon) -> np.ndarray:
     import holidays
 
     dates = [horizon.date_of(day) for day in range(horizon.days)]
-    free = holidays.country_holidays("NL", years=sorted({d.year for d in dates}))
+    # names come in the user's language unless one is asked for
+    free = holidays.country_holidays("NL", years=sorted({d.year for d in dates}), language="en_US")
     # Good Friday is in the calendar but an ordinary working day for most of the country
     names = {d: free.get(d, "") for d in dates}
     is_free = [d.weekday() == 6 or (names[d] != "" and "Good Friday" not in names[d]) for d in dates]
