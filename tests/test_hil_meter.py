@@ -285,9 +285,22 @@ def powers(said, rises_wh, quantum=0.1, seconds=1.0):
 
 @pytest.mark.parametrize("said", [0.0, 7.2])
 def test_power_that_the_register_contradicts_is_not_believed(said):
-    """Zero, or kW under the name of W: from the third contradiction on only the register speaks, when it can."""
+    """Zero, or kW under the name of W: from the third contradiction on only the register speaks."""
     found = powers([said] * 10, [2.0] * 10)
     assert found == pytest.approx([said] * 3 + [7200.0] * 7)
+
+
+def test_a_register_that_stands_still_is_soon_a_power_of_zero():
+    """7.2 kW need 5 s for 10 Wh; nothing for 10 s more is a pause, known to a Wh."""
+    found = powers([math.nan] * 31, [2.0] * 11 + [0.0] * 20, quantum=1.0)
+    told = [(i, p) for i, p in enumerate(found) if not math.isnan(p)]
+    assert told == [(5, 7200.0), (10, 7200.0), (20, 0.0)]
+
+
+def test_a_pause_is_no_contradiction():
+    """4.1 kW, then nothing: the mean over the change lies between, and the register that stands still says no more."""
+    found = powers([4140.0] * 3 + [0.0] * 30, [11.5] * 3 + [4.0] + [0.0] * 29, seconds=10.0, quantum=0.1)
+    assert found == [4140.0] * 3 + [0.0] * 30
 
 
 def test_a_mean_from_the_register_is_told_once_and_names_the_time_it_speaks_for():

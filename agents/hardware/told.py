@@ -54,7 +54,7 @@ class ToldLimits:
 
 
 MISMATCHES = 3
-"""Samples in a row whose power contradicts the register before the register is believed."""
+"""Means of the register in a row that contradict the stated power before the register is believed."""
 
 
 @dataclass
@@ -74,33 +74,54 @@ class PowerBelief:
     _derived_w: float = math.nan
     _derived_since_s: float = math.nan
     _derived_slack_w: float = 0.0
+    _said: tuple[float, float] = (math.inf, -math.inf)
 
     def take(self, sample: Sample, at_s: float, *, is_believed: bool) -> float:
         """Power to believe after this sample, W; NaN when nothing new is known.
 
         A mean from the register is told once: it speaks for the time since its base, and says nothing of later.
         """
+        said_w, was_wrong = sample.power_w, self._is_wrong
+        self._note_said(said_w)
         is_new = is_believed and self._derive(sample, at_s)
-        said_w, before = sample.power_w, self.mismatches
-        is_wrong = not math.isnan(said_w) and self._is_contradicted(said_w, is_believed=is_believed)
-        if not math.isnan(said_w) and not is_wrong:
+        if is_new:
+            self._compare()
+            self._said = (math.inf, -math.inf)
+            self._note_said(said_w)
+        if not math.isnan(said_w) and not self._is_wrong:
             self.since_s, self.slack_w = at_s, 0.0
             return said_w
         self.since_s, self.slack_w = self._derived_since_s, self._derived_slack_w
-        is_new |= is_wrong and before < MISMATCHES
+        is_new |= self._is_wrong and not was_wrong
         return self._derived_w if is_new and not (sample.is_end and math.isnan(said_w)) else math.nan
 
-    def _is_contradicted(self, said_w: float, *, is_believed: bool) -> bool:
-        """Whether the register has contradicted the stated power for three samples."""
-        if math.isnan(self._derived_w):
-            return False
-        is_off = abs(said_w - self._derived_w) > max(0.5 * abs(self._derived_w), 500.0)
-        self.mismatches = self.mismatches + 1 if is_off and is_believed else 0 if not is_off else self.mismatches
+    @property
+    def _is_wrong(self) -> bool:
         return self.mismatches >= MISMATCHES
+
+    def _note_said(self, said_w: float) -> None:
+        if not math.isnan(said_w):
+            self._said = (min(self._said[0], said_w), max(self._said[1], said_w))
+
+    def _compare(self) -> None:
+        """Hold a mean of the register against all that was said in its time: the truth lies between those."""
+        low_w, high_w = self._said
+        if low_w > high_w:
+            return
+        margin_w = max(0.5 * abs(self._derived_w), 500.0)
+        is_off = not low_w - margin_w <= self._derived_w <= high_w + margin_w
+        self.mismatches = self.mismatches + 1 if is_off else 0
 
     def reset(self) -> None:
         """Forget the register (a new transaction may bring a new one)."""
         self._base, self._derived_w, self.mismatches = (math.nan, math.nan), math.nan, 0
+        self._said = (math.inf, -math.inf)
+
+    def _patience_s(self, enough_wh: float) -> float:
+        """Longest wait for enough Wh: twice what the power so far needs for them, at most a minute."""
+        if not abs(self._derived_w) > 0.0:
+            return 60.0
+        return min(60.0, 2.0 * enough_wh * 3600.0 / abs(self._derived_w))
 
     def _derive(self, sample: Sample, at_s: float) -> bool:
         """Mean power since a sample so long ago that the register's rounding does not matter; whether it is new."""
@@ -108,7 +129,8 @@ class PowerBelief:
             self._base = (at_s, sample.net_wh)
             return False
         passed_s, risen_wh = at_s - self._base[0], sample.net_wh - self._base[1]
-        if passed_s > 0 and (abs(risen_wh) >= self.quanta * sample.quantum_wh or passed_s >= 60.0):
+        enough_wh = self.quanta * sample.quantum_wh
+        if passed_s > 0 and (abs(risen_wh) >= enough_wh or passed_s >= self._patience_s(enough_wh)):
             self._derived_w, self._derived_since_s = risen_wh * 3600.0 / passed_s, self._base[0]
             self._derived_slack_w = sample.quantum_wh * 3600.0 / passed_s
             self._base = (at_s, sample.net_wh)
