@@ -19,7 +19,7 @@ runner = CliRunner()
 
 def test_help_names_every_command():
     text = runner.invoke(app, ["hil", "--help"]).output
-    for command in ("station", "check", "replay", "demo", "secret"):
+    for command in ("station", "check", "replay", "demo", "stop", "secret"):
         assert command in text
 
 

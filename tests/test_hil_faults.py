@@ -388,3 +388,28 @@ def test_the_emergency_stop_reaches_every_station(tmp_path: Path):
             await until(lambda: one.transaction is None and two.transaction is None)
 
     asyncio.run(go())
+
+
+def test_the_emergency_stop_can_be_set_from_outside_and_stays_set(tmp_path: Path):
+    from typer.testing import CliRunner
+
+    from agents.hardware.guard import GuardError
+    from experiments.cli import app
+
+    runner = CliRunner()
+
+    async def go() -> None:
+        async with central(settings(tmp_path)) as system, virtual(system) as car:
+            await until(lambda: car.power_w > 0.0)
+            assert runner.invoke(app, ["hil", "stop", str(tmp_path)]).exit_code == 0
+            await until(lambda: car.transaction is None)
+            assert system.points["S1"].counts["emergency_stop"] == 1
+        with pytest.raises(GuardError, match="emergency stop is set"):
+            async with central(settings(tmp_path)):
+                pass
+        assert runner.invoke(app, ["hil", "stop", str(tmp_path), "--release"]).exit_code == 0
+        async with central(settings(tmp_path)):
+            pass
+
+    asyncio.run(go())
+    assert runner.invoke(app, ["hil", "stop", str(tmp_path / "nowhere")]).exit_code == 2

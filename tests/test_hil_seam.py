@@ -101,21 +101,6 @@ def test_metered_and_settled_at_factor_1(tmp_path):
     assert not port.is_running
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("FLEXPOLDER_HIL_LONG"), reason="two minutes; set FLEXPOLDER_HIL_LONG=1")
-def test_two_minutes_metered_and_settled(tmp_path):
-    given = proven(settings(tmp_path, station(lease_s=15.0), period_s=15.0))
-    port = HardwarePort(given)
-    try:
-        with stations(port.port, "2.0.1") as made:
-            before = drawn_kwh(made)
-            _, energy_kwh = run_periods(port, [[float(kw)] for kw in (11, 6, 8, 0, 11, 5, 9, 7)])
-            after = drawn_kwh(made)
-    finally:
-        port.close("done")
-    assert energy_kwh == pytest.approx(after - before, rel=0.01, abs=0.0025)
-
-
 def test_hold_mode_is_marked_as_not_metered(tmp_path):
     port = HardwarePort(proven(settings(tmp_path, mode="hold", period_s=1.0)))
     try:

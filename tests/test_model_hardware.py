@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.model import simulate
+from agents.hardware.seam import LateEnergy
+from agents.model import Flexpolder, simulate
+from agents.outcome import collect
 from experiments.hil.programs import station_programs
 from experiments.scenario import InputError, read_scenario
 
@@ -75,3 +77,74 @@ def test_a_point_that_does_not_exist_is_named():
     wrong = replace(settings.hardware.stations[0], charging_point="home/9999")
     with pytest.raises(ValueError, match="charging point 'home/9999' does not exist; there are home/0 to"):
         simulate(replace(settings, hardware=replace(settings.hardware, stations=(wrong,))))
+
+
+@pytest.fixture(scope="module")
+def nobody(tmp_path_factory):
+    """Two hours in which a station is expected and does not come; energy of it turns up late, all the same."""
+    folder = tmp_path_factory.mktemp("nobody")
+    scenario = folder / "nobody.toml"
+    scenario.write_text(
+        '[scenario]\nname = "nobody"\nbase = "small"\nrepresentation = 100\n'
+        '[[hardware]]\ncharging_point = "home/0"\nstation_id = "ST-1"\n'
+        "[hardware_port]\nport = 0\nreal_time_factor = 3600.0\n"
+        f'live_from = "18:00"\nlive_hours = 2.0\nfolder = "{folder / "hw"}"\n'
+    )
+    model = Flexpolder(read_scenario(str(scenario), TINY).to_settings())
+    takes_part, offered = [], []
+    try:
+        assert model.real is not None
+        model.open_early_gates()
+        while model.period < model.horizon.n_periods:
+            if model.period == 76:
+                model.real.port._late.append(LateEnergy(73, 0, 2.0))
+                model.real.port._late.append(LateEnergy(74, 0, -0.5))
+            model.step()
+            takes_part.append(bool(model.cast.aggregator.takes_part[0]))
+            offer = model.cast.aggregator._offer
+            row = int(model.town.fleet.points.connection_row[0])
+            offered.append(0.0 if offer is None else float(offer.increasable_kw[offer.connection_row == row].sum()))
+        model.dispatch.dismiss(model.horizon.n_periods - 1)
+        tables = {name: {k: np.asarray(v) for k, v in t.items()} for name, t in collect(model).tables.items()}
+        yield model, tables, np.array(takes_part), np.array(offered)
+    finally:
+        model.close()
+
+
+def test_what_cannot_be_steered_is_offered_to_no_market(nobody):
+    """From 18:00 (period 72) to 20:00 nobody can steer the point; its connection is in no offer of those hours."""
+    model, tables, takes_part, offered = nobody
+    assert model.real.live == range(72, 80)
+    assert takes_part[:72].all() and takes_part[80:].all()
+    assert not takes_part[72:80].any()
+    assert offered[71] > 0.0 and offered[80] > 0.0
+    assert not offered[72:80].any()
+    hardware = tables["hardware"]
+    assert hardware["period"].tolist() == list(range(72, 80))
+    assert not hardware["is_steerable"].any() and not hardware["energy_kwh"].any()
+
+
+def test_energy_found_late_is_paid_at_the_price_of_its_period(nobody):
+    """2 kWh more of period 73 and 0.5 kWh less of 74, found in 76: driver, state and imbalance, by hand."""
+    model, tables, _, _ = nobody
+    found = tables["hardware_corrections"]
+    assert found["period"].tolist() == [73, 74] and found["found_period"].tolist() == [76, 76]
+    retail = model.cast.supplier.price_eur_per_kwh[[73, 74]]
+    assert found["driver_eur"] == pytest.approx(np.array([2.0, -0.5]) * retail)
+    price = np.array([model.record.price["shortage"][73], model.record.price["surplus"][74]])
+    assert found["imbalance_eur"] == pytest.approx(np.array([0.002, -0.0005]) * price * 100)
+    ledger = tables["ledger"]
+    billed = (ledger["reason"] == "charging_at_station") & (ledger["period"] == 76)
+    assert ledger["amount_eur"][billed].sum() == pytest.approx(1.5 * retail.mean(), rel=0.5)
+    late = ledger["reason"] == "late_imbalance"
+    assert np.abs(ledger["amount_eur"][late]).sum() == pytest.approx(np.abs(found["imbalance_eur"]).sum())
+
+
+def test_a_run_with_hardware_tells_events_and_figures(nobody):
+    _, tables, _, _ = nobody
+    figures = tables["hardware_figures"]
+    names = set(figures["figure"][figures["station_id"] == ""])
+    assert {"late_steps", "step_jitter_ms", "round_trip_p99_ms", "set_point_to_socket_p99_ms", "late_reads"} <= names
+    mine = figures["figure"][figures["station_id"] == "ST-1"]
+    assert {"reconnections", "refused_set_points", "samples_above_limit"} <= set(mine)
+    assert "released" in tables["hardware_events"]["kind"]

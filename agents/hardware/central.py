@@ -17,7 +17,7 @@ from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.crew import Crew
 from agents.hardware.dialect import Dialect
 from agents.hardware.guard import GuardError
-from agents.hardware.keep import Leases, read_known, write_known
+from agents.hardware.keep import Leases, read_known, stop_button, write_known
 from agents.hardware.link import Counters, Link
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
@@ -86,7 +86,7 @@ class CentralSystem:
         self._leases = Leases(settings.state_folder / "leases")
         self._recorder: Recorder | None = None
         self._heard_mono_s = self.clock.mono_s()
-        self._is_dead = False
+        self._is_dead = self._is_stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._drivers: dict[str, SunSpecDriver] = {}
         self._kept: dict[str, Known] = {}
@@ -97,6 +97,9 @@ class CentralSystem:
 
     async def start(self) -> int:
         """Take the leases, read what is known, listen; the port."""
+        if stop_button(self.settings.state_folder).exists():
+            where = stop_button(self.settings.state_folder)
+            raise GuardError(f"the emergency stop is set ({where}); `flexpolder hil stop --release` takes it back")
         try:
             for station_id in self.settings.members:
                 self._leases.take(station_id)
@@ -182,11 +185,17 @@ class CentralSystem:
             silent_s = self.clock.mono_s() - self._heard_mono_s
             if silent_s > self.settings.watchdog_s and not self._is_dead:
                 self.simulation_died(f"silent for {silent_s:.1f} s")
+            self._look_at_button()
             if self._recorder is not None:
                 self._recorder.flush()
             self.keep()
             for station_id, crew in self.crews.items():
                 self._tell_counts(station_id, crew.lead)
+
+    def _look_at_button(self) -> None:
+        """The emergency stop may be set from outside, whatever the simulation does."""
+        if not self._is_stopped and stop_button(self.settings.state_folder).exists():
+            self.emergency_stop("the emergency stop was set")
 
     def _tell_counts(self, name: str, point: PhysicalPoint) -> None:
         """Turn what a link only counts into events, at most one of a kind each tick."""
@@ -254,6 +263,7 @@ class CentralSystem:
 
     def emergency_stop(self, reason: str) -> None:
         """Every station to zero, every session ended; holds until the end of the run."""
+        self._is_stopped = True
         for name, point in self.points.items():
             self._own(name, "emergency", reason=reason)
             point.emergency_stop(reason)

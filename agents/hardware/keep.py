@@ -67,6 +67,11 @@ class Leases:
         self.release()
 
 
+def stop_button(folder: Path) -> Path:
+    """File whose existence is the emergency stop of the stations of a state folder."""
+    return folder / "EMERGENCY_STOP"
+
+
 def read_known(folder: Path, station_id: str) -> Known:
     """What earlier runs left about a station; nothing if the file is missing or damaged."""
     try:

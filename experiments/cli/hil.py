@@ -1,4 +1,4 @@
-"""Commands on physical stations: station, check, replay, demo, secret."""
+"""Commands on physical stations: station, check, replay, demo, stop, secret."""
 
 from __future__ import annotations
 
@@ -170,6 +170,27 @@ def demo(
     if not result.has_followed:
         say("a station did not follow the redispatch")
         raise typer.Exit(RUN_FAILED)
+
+
+@app.command()
+def stop(
+    folder: Annotated[
+        Path, typer.Argument(help="`hardware_port.folder` of the run, or the state folder of a check.")
+    ] = Path("results/hardware"),
+    release: Annotated[bool, typer.Option("--release", help="Take the emergency stop back.")] = False,
+) -> None:
+    """Emergency stop: within half a second every station of a run is told zero and every session ends; it stays set."""
+    from agents.hardware.keep import stop_button
+
+    state = folder / "state" if (folder / "state").is_dir() else folder
+    if not state.is_dir():
+        say(f"{folder}: no such folder of a run")
+        raise typer.Exit(BAD_INPUT)
+    if release:
+        stop_button(state).unlink(missing_ok=True)
+    else:
+        stop_button(state).touch()
+    say(f"emergency stop {'taken back' if release else 'set'}: {stop_button(state)}")
 
 
 @app.command()
