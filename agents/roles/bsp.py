@@ -25,8 +25,14 @@ from markets.balancing import CapacityBids, EnergyBids, PoolRules, prequalify
 
 FCR_EUR_PER_MW_H, AFRR_EUR_PER_MW_H = 6.0, 7.0
 """What the pool asks for keeping a megawatt ready: little beyond the drivers' patience (assumption)."""
-NEW_POOL_SHARE = 0.5
-"""Part of what the pool says it can do that is offered before anything was seen of it (assumption)."""
+NEW_POOL_SHARE = {1: 0.5, -1: 0.1}
+"""Part of what the pool says it can do, up and down, that is offered before anything was seen of it (assumption): few
+cars can take more at a moment, many can take less."""
+KEPT_SHARE = {0: 0.25, 1: 0.5, -1: 0.5}
+"""Part of the sure power that is sold as FCR, and of what that leaves as aFRR: from day to day the least of a block
+differs by half (measured in the default week; penalties then take 4 % of what the contracts bring)."""
+FIRST_BIDS = 2
+"""Bids are due half an hour ahead: a pool that starts with the run has none for its first two quarters."""
 RAMP_SHARE_PER_MIN = 1.0
 """Chargers follow within a minute."""
 POOL_OBJECT = 9_000_000
@@ -77,6 +83,7 @@ class BSP(Role):
         """What each aggregator offered, by period."""
         self.called_mw: dict[str, float] = {}
         """Power that each of them was last asked for."""
+        self._fcr_bid_mw = np.zeros(n_periods)
 
     @property
     def prequalified_mw(self) -> float:
@@ -114,7 +121,7 @@ class BSP(Role):
         Parameters
         ----------
         products : tuple of int
-            ``(0,)`` for FCR (a third of the room, since it must serve both directions), ``(1, -1)`` for aFRR.
+            ``(0,)`` for FCR, ``(1, -1)`` for aFRR: that gate is later, and what was bid as FCR is kept out.
         blocks : int array, shape (n_periods of the day,)
             Block of every period.
         first : int
@@ -124,29 +131,36 @@ class BSP(Role):
         if offer is None or self.prequalified_mw <= 0.0:
             return None
         rows = []
+        day = slice(first, first + len(blocks))
+        if products == (0,):
+            self._fcr_bid_mw[day] = 0.0
         sure = {way: self._sure_mw(way, told, first) for way, told in ((1, offer.up_mw), (-1, offer.down_mw))}
         for block in np.unique(blocks):
             inside = blocks == block
-            low = {way: float(mw[inside].min()) for way, mw in sure.items()}
+            low = {way: float((mw - self._fcr_bid_mw[day])[inside].min()) for way, mw in sure.items()}
             low[0] = min(low.values())
             for product in products:
-                share, price = (0.33, FCR_EUR_PER_MW_H) if product == 0 else (0.5, AFRR_EUR_PER_MW_H)
-                mw = np.floor(min(share * low[product], self.prequalified_mw) / self.step_mw + 1e-9) * self.step_mw
+                price = FCR_EUR_PER_MW_H if product == 0 else AFRR_EUR_PER_MW_H
+                power = min(KEPT_SHARE[product] * low[product], self.prequalified_mw)
+                mw = np.floor(power / self.step_mw + 1e-9) * self.step_mw
                 if mw > 0.0:
                     rows.append((int(block), product, round(float(mw), 3), price))
+                if product == 0:
+                    self._fcr_bid_mw[day][inside] = max(mw, 0.0)
         if not rows:
             return None
         columns = [np.array(column) for column in zip(*rows, strict=True)]
         return CapacityBids(self.row, columns[0], columns[2], np.round(columns[3] * 4.0, 2), columns[1])
 
     def _sure_mw(self, way: int, told_mw: np.ndarray, first: int) -> np.ndarray:
-        """What the pool says it can do, at most what it could do at the same time a day or two before."""
+        """What the pool says it can do, at most what it could do at that time on the last two days that are known."""
         had = self.up_mw if way > 0 else self.down_mw
-        then = np.arange(first, first + len(told_mw)) - 96
-        then = np.where(then >= self._known_until, then - 96, then)
-        is_known = (then >= 0) & (then < self._known_until)
-        seen = np.where(is_known, had[np.clip(then, 0, len(had) - 1)], NEW_POOL_SHARE * told_mw)
-        return np.minimum(told_mw, seen)
+        periods = np.arange(first, first + len(told_mw))
+        newest = np.where(periods - 96 >= self._known_until, periods - 192, periods - 96)
+        seen = np.where(newest >= 0, had[np.maximum(newest, 0)], NEW_POOL_SHARE[way] * told_mw)
+        before = np.where(newest >= 96, had[np.maximum(newest - 96, 0)], np.inf)
+        sure = np.minimum(told_mw, np.minimum(seen, before))
+        return np.where(periods < FIRST_BIDS, 0.0, sure)
 
     def take_awards(self) -> None:
         """Tell the aggregator what it must keep ready."""
