@@ -21,6 +21,7 @@ from agents.monitoring import market_monitor
 from agents.pass_through import AGGREGATOR_SHARE, ONWARD, REASON, PassThrough, delivered_passive_mwh
 from agents.redispatch import shares_of_relief
 from agents.reserve_duty import ReserveDuty
+from agents.role import Knowledge
 from agents.roles.brp import common_gap_mw
 from agents.settings import SystemSettings
 from agents.world.neighbours import EXPORT_LIMIT_MW, IMPORT_LIMIT_MW
@@ -502,6 +503,7 @@ def test_what_is_sold_as_fcr_is_not_sold_again_as_afrr() -> None:
     model = until(world(days=1, min_bid_mw=0.1), 0)
     bsp, blocks = model.cast.bsp, np.repeat(np.arange(6), 16)
     bsp.prequalification = replace(bsp.prequalification, prequalified_mw=1000.0)
+    bsp.knowledge = Knowledge()
     bsp.knowledge.receive(ReserveOffer(0, np.zeros(1, int), np.full(96, 80.0), np.full(96, 400.0)))
     fcr = bsp.capacity_bids((0,), blocks, 0)
     afrr = bsp.capacity_bids((1, -1), blocks, 0)
