@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import types
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 
 from experiments.results import Results
 from experiments.scenario import InputError
-from experiments.store import FolderError
+from experiments.store import FolderError, place
 from experiments.store.folder import write_parquet
 from experiments.store.place import Disk
 from experiments.sweep import drive, folder
@@ -318,6 +319,7 @@ def test_a_run_that_kills_its_worker_is_found_and_harms_no_other(tmp_path):
 def test_a_worker_that_dies_once_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MARK", str(tmp_path / "mark"))
     code = f"""
+from contextlib import suppress
 from pathlib import Path
 from experiments.sweep.drive import Conduct, start
 from experiments.sweep.plan import read_sweep
@@ -339,6 +341,7 @@ def run_script(tmp_path: Path, code: str) -> subprocess.Popen:
 @pytest.mark.slow
 def test_a_script_without_a_main_guard_is_told_so_at_once(tmp_path):
     code = f"""
+from contextlib import suppress
 from pathlib import Path
 from experiments.sweep.drive import Conduct, start
 from experiments.sweep.plan import read_sweep
@@ -354,6 +357,7 @@ start(read_sweep("demo"), Path({str(tmp_path / "s")!r}), how)
 
 
 SLOW = """
+from contextlib import suppress
 from pathlib import Path
 from experiments.sweep.drive import Conduct, start
 from experiments.sweep.plan import read_sweep
@@ -616,6 +620,7 @@ def test_neither_the_driver_nor_a_pool_imports_ray():
 
 CLUSTER = """
 import os, sys
+from contextlib import suppress
 from pathlib import Path
 from experiments.sweep.cluster import ENVIRONMENT
 os.environ.update(ENVIRONMENT)
@@ -723,3 +728,81 @@ def test_regret_over_the_states_of_the_world(tmp_path):
     np.testing.assert_allclose(list(regrets.values()), [0.0, 9.0], atol=1e-9)
     with pytest.raises(FolderError, match="design"):
         indices_of(results, "ev_peak_kw")
+
+
+# --- crashes between any two steps
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Steps:
+    """Lets a process die before, half-way through, or after its n-th step on the disk."""
+
+    def __init__(self, n: int, where: str) -> None:
+        self.left, self.where = n, where
+
+    def __call__(self, act, path: Path, content: bytes | None = None):
+        self.left -= 1
+        if self.left == 0 and self.where == "before":
+            raise Crash
+        if self.left == 0 and self.where == "halfway" and content is not None:
+            path.with_name(f".{path.name}.1.tmp").write_bytes(memoryview(content)[: len(content) // 2])
+            raise Crash
+        act()
+        if self.left == 0:
+            raise Crash
+
+
+def mortal(patch, steps: Steps) -> None:
+    write, unlink = place.write_whole, Path.unlink
+    patch.setattr(place, "write_whole", lambda path, content: steps(lambda: write(path, content), path, content))
+    patch.setattr(
+        Path, "unlink", lambda self, missing_ok=False: steps(lambda: unlink(self, missing_ok=missing_ok), self)
+    )
+
+
+@pytest.mark.parametrize("where", ["before", "halfway", "after"])
+def test_a_crash_at_any_step_loses_at_most_the_runs_in_flight(tmp_path, where):
+    text = raw(replications=1) | {"output": {"tables": ["prices"]}}
+    text["lever"] = text["lever"][:1]
+    small = plan_of(text, "t", "small")
+    drive.start(small, tmp_path / "clean", conduct())
+    kept = Results.open(tmp_path / "clean").table("prices").collect().sort("design", "period")
+    n_deaths = 0
+    for n in range(1, 100):
+        out = tmp_path / f"{n}"
+        with pytest.MonkeyPatch.context() as patch:
+            mortal(patch, Steps(n, where))
+            try:
+                drive.start(small, out, conduct())
+                break
+            except Crash:
+                n_deaths += 1
+        if not (out / "manifest.json").is_file():
+            with pytest.raises(FolderError, match="manifest"):
+                drive.resume(out, conduct())
+            continue
+        with pytest.MonkeyPatch.context() as patch:  # and again while it is being resumed
+            mortal(patch, Steps(3, where))
+            with suppress(Crash):
+                drive.resume(out, conduct())
+        drive.resume(out, conduct())
+        assert same_files(tmp_path / "clean", out), n
+        assert Results.open(out).table("prices").collect().sort("design", "period").equals(kept), n
+        assert not list(out.rglob(".*.tmp"))
+    assert n_deaths >= 10
+
+
+def test_an_estimate_is_near_what_a_sweep_takes(tmp_path):
+    from experiments.sweep.estimate import estimate, wall_time_s
+
+    slow = conduct(None, 1, "tests.experiments_fake:simulate_slowly")
+    told = estimate(plan(), slow)
+    taken = drive.start(plan(), tmp_path / "s", slow).wall_s
+    assert told.backend == "in_process"
+    assert 0.5 < taken / told.wall_s < 2.0
+    # 2 pilots of 1 s, 98 runs by 2 workers; imports of 4 s once in the driver and once in the workers
+    assert wall_time_s(100, 1.0, 5.0, "process_pool", 2) == pytest.approx(4 + 4 + 1 + 2 + 49)
+    assert wall_time_s(100, 1.0, 5.0, "in_process", 1) == pytest.approx(4 + 100)

@@ -201,7 +201,7 @@ def plan(
         ["points", str(found.n_points), "policies times samples of the uncertainties"],
         ["distinct scenarios", str(found.n_designs), "points that coincide are run once"],
         ["runs", str(found.n_runs), "the stop rule can make them fewer"],
-        ["one run", f"{found.run_s:.2f} s", "measured"],
+        ["one run", f"{found.run_s:.2f} s", f"measured; the first of a process {found.first_s:.1f} s"],
         ["expected time", f"{found.wall_s:.0f} s", f"{found.backend} with {found.workers} workers"],
         ["memory of a worker", f"{found.memory_mb:.0f} MB", "measured"],
         ["disk", f"{found.disk_mb:.1f} MB", "" if free_mb is None else f"{free_mb:.0f} MB are free"],

@@ -11,12 +11,12 @@ from experiments.provenance import peak_memory_mb
 from experiments.run import RunFailed
 from experiments.store.place import Disk
 from experiments.sweep import folder
-from experiments.sweep.drive import Conduct, choose
+from experiments.sweep.drive import PILOTS, Conduct, choose
 from experiments.sweep.plan import SweepPlan
 from experiments.sweep.worker import Context, commit, run_one
 
-START_S = {"in_process": 0.0, "process_pool": 4.0, "ray": 20.0}
-"""Rough time until the first run starts, imports included (measured on two shared cores)."""
+START_S = {"in_process": 0.0, "process_pool": 1.0, "ray": 20.0}
+"""Rough time until workers take their first run (measured on two shared cores)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Estimate:
     n_points, n_policies, n_designs, n_runs : int
         Points, policies, distinct scenarios, and the most runs.
     run_s : float
-        Wall time of one run, the second one measured (the first also imports and compiles).
+        Wall time of one run, the second one measured.
+    first_s : float
+        Wall time of the first run of a process, which also imports and loads or compiles kernels.
     memory_mb : float
         Peak memory of one worker.
     disk_mb : float
@@ -44,6 +46,7 @@ class Estimate:
     n_designs: int
     n_runs: int
     run_s: float
+    first_s: float
     memory_mb: float
     disk_mb: float
     backend: str
@@ -58,7 +61,9 @@ def estimate(plan: SweepPlan, conduct: Conduct) -> Estimate:
         folder.create(plan, Disk(out))
         fixed = _size(out)
         context = Context(plan.base, Disk(out), tuple(plan.file.output.tables), conduct.model)
+        begun = time.perf_counter()
         run_one(context, plan.job(0))
+        first_s = time.perf_counter() - begun
         begun = time.perf_counter()
         row, kept = run_one(context, plan.job(0))
         commit(context, 0, [row], [kept])
@@ -74,12 +79,22 @@ def estimate(plan: SweepPlan, conduct: Conduct) -> Estimate:
         n_designs=len(plan.designs),
         n_runs=plan.n_jobs,
         run_s=run_s,
+        first_s=first_s,
         memory_mb=peak_memory_mb(),
         disk_mb=(fixed + each * plan.n_jobs) / 1e6,
         backend=backend,
         workers=workers,
-        wall_s=START_S[backend] + run_s * plan.n_jobs / workers,
+        wall_s=wall_time_s(plan.n_jobs, run_s, first_s, backend, workers),
     )
+
+
+def wall_time_s(n_runs: int, run_s: float, first_s: float, backend: str, workers: int) -> float:
+    """Expected wall time: pilots in the driver, then a slow first run in every worker, then the rest in parallel."""
+    extra_s = max(first_s - run_s, 0.0)
+    if backend == "in_process":
+        return extra_s + run_s * n_runs
+    pilots = min(PILOTS, n_runs)
+    return 2 * extra_s + START_S[backend] + run_s * (pilots + (n_runs - pilots) / workers)
 
 
 def _size(out: Path) -> int:
