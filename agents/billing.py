@@ -13,6 +13,7 @@ import numpy as np
 from agents.breaches import Broken
 from agents.cashbook import Cashbook
 from agents.cast import Cast
+from agents.information.integrity import CAR_DECIDES
 from agents.roles.aggregator import Aggregator
 from agents.settings import SEGMENTS
 from agents.town import Town
@@ -87,6 +88,8 @@ class Billing:
         self._charging_homes[town.fleet.points.connection_row] = True
         self._charging_homes &= self._homes
         self._revenue_eur = 0.0
+        self._settled = 0
+        """Meter checks of the CPO that the bills know of."""
         household = Fixed(energy_eur_per_kwh=0.13)
         tax, metering = cast.supplier.tax, cast.supplier.metering
         none = np.zeros(clock.n_periods)
@@ -98,13 +101,40 @@ class Billing:
     def charge_sessions(self, period: int, present: np.ndarray, co2_kg_per_kwh: float) -> None:
         """Bill the energy of a period to the sessions of the run and of its uncontrolled twin."""
         rows, drawn, delivered = self._energy(present)
-        cost = self._bill(self.town, period, rows, drawn, delivered)
+        shown = self._shown_share(rows)
+        cost = self._bill(self.town, period, rows, drawn * shown, delivered * shown)
         self.cost_eur[rows] += cost
         self.co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
         self._pay(period, rows, drawn, delivered, cost)
+        self._correct(period)
         rows, drawn, delivered = self.twin.move(period)
         self.reference_eur[rows] += self._bill(self.twin.town, period, rows, drawn, delivered)
         self.reference_co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
+
+    def _shown_share(self, rows: np.ndarray) -> np.ndarray:
+        """What the meters that count for sessions show of a true kWh: the station's, at home the connection's own."""
+        station = self.cast.stations.meter_factor[self.town.fleet.sessions.cp_row[rows]]
+        return np.where(self.segment_of[rows] == SEGMENTS.index("home"), 1.0, station)
+
+    def _correct(self, period: int) -> None:
+        """Pay back, or collect, where the CPO settled a session otherwise than by the station's meter.
+
+        What was shown and what counts differ by energy at the price that now holds; the CPO's own bill for the
+        connection is untouched.
+        """
+        checks = self.cast.cpo.checks
+        found = [k for k in range(self._settled, len(checks.rule)) if checks.rule[k] == CAR_DECIDES]
+        self._settled = len(checks.rule)
+        for k in found:
+            row = checks.session_row[k]
+            code = int(self.segment_of[row])
+            if SEGMENTS[code] == "home":
+                continue
+            eur = (checks.settled_kwh[k] - checks.mid_kwh[k]) * (self._prices(period)[0] + float(self._margin[row]))
+            self.cost_eur[row] += eur
+            emsp, cpo = self.cast.emsp.account, self.cast.cpo.account
+            self.cashbook.pay(period, f"driver:{SEGMENTS[code]}", emsp, eur, "meter_correction")
+            self.cashbook.pay(period, emsp, cpo, eur, "meter_correction")
 
     def _energy(self, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sessions that moved energy since they were last looked at; what they drew and delivered, kWh at the meter."""

@@ -255,13 +255,14 @@ class SessionEnded(Message):
 
 @dataclass(frozen=True)
 class MeterValues(Message):
-    """Real charge rate of stations in use."""
+    """Real charge rate of stations in use, and the session (OCPP transaction) it is of; -1 where there is none."""
 
     sender, receiver, protocol = "charging_point", "cpo", "OCPP"
     functions = ("CP-4",)
     row = "cp_row"
     cp_row: np.ndarray
     power_kw: np.ndarray
+    transaction_row: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -322,7 +323,7 @@ class SessionOffer(Message):
 
 @dataclass(frozen=True)
 class ChargeRates(Message):
-    """Real charge rates and ended sessions, from CPO to aggregator."""
+    """Real charge rates with the session each is of, and ended sessions, from CPO to aggregator."""
 
     sender, receiver, protocol = "cpo", "aggregator", "OCPI / OpenADR"
     functions = ("CPO-12",)
@@ -330,6 +331,7 @@ class ChargeRates(Message):
     apart = ("ended_session_row",)
     cp_row: np.ndarray
     power_kw: np.ndarray
+    transaction_row: np.ndarray
     ended_session_row: np.ndarray
 
 

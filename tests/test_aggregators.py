@@ -215,8 +215,8 @@ def test_changing_pays_for_those_who_change():
 
 def test_a_notice_period_delays_the_change():
     left = [table(unequal(notice=days), "left", "Flexio").tolist() for days in (0, 1, 30)]
-    assert left[0][2] > 0
-    assert not left[1][2] and left[1][3] == left[0][2]
+    first, later = (next(day for day, n in enumerate(of_day) if n) for of_day in left[:2])
+    assert later == first + 1 and left[1][later] == left[0][first]
     assert not any(left[2])
 
 

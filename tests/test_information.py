@@ -181,7 +181,7 @@ def test_without_the_state_of_charge_no_car_delivers_but_cars_still_charge_smart
 def test_missing_and_noisy_items_are_measured():
     d = Degradation("charging_profile", "cpo", missing_share=0.4, noise_share=0.2)
     quality = DataQuality((d,), 20_000, np.random.default_rng(1))
-    true = MeterValues(np.arange(20_000), np.full(20_000, 5.0))
+    true = MeterValues(np.arange(20_000), np.full(20_000, 5.0), np.arange(20_000))
     told: Any = quality.screen(true, 0)
     assert len(told.cp_row) == pytest.approx(12_000, rel=0.02)
     assert np.std(told.power_kw) == pytest.approx(1.0, rel=0.03)
@@ -291,6 +291,18 @@ def test_offline_stations_follow_their_stored_profile():
     assert (limit <= stations.fallback_kw + 1e-9).all() and (limit > 0.0).all()
 
 
+@pytest.mark.parametrize("kind", ["station", "cpo", "mobile_network"])
+def test_readings_that_come_late_count_for_the_session_they_are_of(kind):
+    world_ = replace(_with(links=LinkSettings(failures=(FailureSettings(kind, 8.0, 6.0),))), days=1)
+    model = played(world_).model
+    believed, state = model.cast.aggregator.believed, model.cast.evs.state
+    ended = ~np.isnan(state.departure_kwh) & (model.town.fleet.sessions.departure_min < 1440 - 30)
+    true_kwh = (state.session_import_kwh - state.session_export_kwh)[ended]
+    assert ended.sum() > 20
+    np.testing.assert_allclose(believed.metered_kwh[ended], true_kwh, atol=1e-6)
+    assert not believed.is_here[ended].any()
+
+
 # --- meters ----------------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +316,41 @@ def test_a_meter_that_shows_too_much_is_found():
     assert is_wrong.any() and (~is_wrong).any()
     assert (checks["rule"][is_wrong & is_large] != "agree").all()
     assert (checks["rule"][~is_wrong] == "agree").all()
+
+
+def _billed(factor: float) -> tuple[Played, np.ndarray, np.ndarray]:
+    """A world in which nobody steers and prices stand still: its run, ended sessions away from home, their meters."""
+    levers: dict[str, Any] = {"aggregator_choice": "none", "iso15118_share": 0.5, "supply_contract": "fixed"}
+    calm = world(strategy="uncontrolled", public=40, office=20, depot=8, **levers)
+    data = DataSettings(faulty_meter_share=0.5 if factor != 1.0 else 0.0, faulty_meter_factor=factor)
+    run = played(replace(calm, data=data))
+    table, meters = run.tables["sessions"], run.model.cast.stations.meter_factor
+    is_over = (table["departure_min"] < 1440 - 30) & (np.abs(table["metered_kwh"]) > 3.0)
+    chosen = is_over & (table["segment"] != "home")
+    return run, chosen, meters[table["charging_point_row"].astype(int)]
+
+
+def test_drivers_pay_what_the_meter_of_the_station_shows():
+    (true, chosen, _), (wrong, _, meter) = _billed(1.0), _billed(0.7)
+    paid = [r.tables["sessions"]["cost_eur"] for r in (true, wrong)]
+    assert (meter[chosen] < 1.0).sum() > 2 and (meter[chosen] == 1.0).any()
+    np.testing.assert_allclose(paid[1][chosen], (paid[0] * meter)[chosen])
+    home = true.tables["sessions"]["segment"] == "home"
+    np.testing.assert_allclose(paid[1][home], paid[0][home], err_msg="the smart meter of a home is not the station's")
+    np.testing.assert_allclose(wrong.tables["sessions"]["metered_kwh"], true.tables["sessions"]["metered_kwh"])
+
+
+def test_where_a_meter_stands_still_the_car_decides_what_is_paid():
+    (true, chosen, _), (still, _, meter) = _billed(1.0), _billed(0.0)
+    checks = still.tables["meter_checks"]
+    told = np.isin(still.tables["sessions"]["session_row"], checks["session_row"][checks["rule"] == "car_decides"])
+    paid = [r.tables["sessions"]["cost_eur"] for r in (true, still)]
+    by_car, untold = chosen & (meter == 0.0) & told, chosen & (meter == 0.0) & ~told
+    assert by_car.sum() > 1 and untold.sum() > 1
+    np.testing.assert_allclose(paid[1][by_car], paid[0][by_car])
+    assert not paid[1][untold].any(), "nobody knows of this energy"
+    balance = still.tables["ledger"]
+    assert "meter_correction" in balance["reason"]
 
 
 # --- security --------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Post:
 
 
 def meter_values(n: int = N, kw: float = 4.0) -> MeterValues:
-    return MeterValues(np.arange(n), np.full(n, kw))
+    return MeterValues(np.arange(n), np.full(n, kw), np.arange(n))
 
 
 def limits(kw: float = 4.0) -> StationLimit:
@@ -261,7 +261,7 @@ def test_a_row_with_an_impossible_value_is_refused_and_the_others_pass(row, kw):
     post = Post()
     power = np.full(N, 3.0)
     power[row] = kw
-    post.links.send(MeterValues(np.arange(N), power), "charging_point")
+    post.links.send(MeterValues(np.arange(N), power, np.arange(N)), "charging_point")
     (taken,) = post.got(MeterValues)
     assert taken.cp_row.tolist() == [k for k in range(N) if k != row]
     assert post.links.gate.refused == {("MeterValues", "impossible_value"): 1}

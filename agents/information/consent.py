@@ -113,9 +113,11 @@ class Consent:
         return message
 
     def _screen_rates(self, rates: ChargeRates, period: int) -> ChargeRates:
-        ended = rates.ended_session_row
-        may_end = self._allowed(ended, list(PURPOSES).index("smart_charging"), period)
-        return replace(rates.take(~self._is_private_point[rates.cp_row]), ended_session_row=ended[may_end])
+        ended, rows, purpose = rates.ended_session_row, rates.transaction_row, list(PURPOSES).index("smart_charging")
+        may_end = self._allowed(ended, purpose, period)
+        may = ~self._is_private_point[rates.cp_row]
+        may = np.where(rows >= 0, self._allowed(np.maximum(rows, 0), purpose, period), may)
+        return replace(rates.take(may), ended_session_row=ended[may_end])
 
     def _allowed(self, sessions: np.ndarray, purpose: int, period: int) -> np.ndarray:
         ev = self.ev_of_session[sessions]

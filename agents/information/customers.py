@@ -140,7 +140,8 @@ class Customers:
         if message.row == "session_row":
             return self.holder_of_session[message.rows]
         if isinstance(message, ChargeRates):
-            return self.holder_at[message.rows]
+            of = message.transaction_row
+            return np.where(of >= 0, self.holder_of_session[np.maximum(of, 0)], self.holder_at[message.rows])
         if isinstance(message, HomeForecast):
             knows = np.zeros(
                 (self.n, int(max(self._connection_row.max(), message.rows.max(initial=0))) + 1), dtype=bool

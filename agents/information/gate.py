@@ -24,7 +24,7 @@ _ANY = (-np.inf, np.inf)
 BOUNDS: dict[str, tuple[float, float]] = {
     "limit_kw": _ANY, "target_kw": _ANY, "fallback_kw": (0.0, np.inf), "power_kw": (-1e6, 1e6),
     "soc_kwh": (0.0, 5e3), "capacity_kwh": (0.0, 5e3), "soh_share": (0.0, 1.2), "limit_share": (0.0, 1.0),
-    "location_row": (-1, 1e8), "group_row": (-1, 1e8), "efficiency_share": (0.0, 1.0),
+    "location_row": (-1, 1e8), "transaction_row": (-1, 1e8), "group_row": (-1, 1e8), "efficiency_share": (0.0, 1.0),
     "regulation_state": (-1, 2), "sign": (-1, 1), "first_period": (-1000, 1e6), "period": (-1000, 1e6),
 }  # fmt: skip
 """Lowest and highest possible value of some fields; an infinite limit means that there is none."""

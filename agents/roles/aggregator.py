@@ -291,16 +291,23 @@ class Aggregator(Role):
             for name in ("soc_kwh", "capacity_kwh", "efficiency_share"):
                 b.told(name, oem.session_row, getattr(oem, name))
         for rates in self.knowledge.take(ChargeRates):
-            energy = np.zeros(len(self.points.rows))
-            energy[rates.cp_row] = rates.power_kw * 0.25
+            rows, known = self._sessions_of(rates)
+            b.metered_kwh[rows[known]] += rates.power_kw[known] * 0.25
+            self._today_kwh += 0.25 * float(np.sum(rates.power_kw[known]))
+            now = known & (self.session_at[rates.cp_row] == rows)
+            power_kw = np.zeros(len(self.points.rows))
+            power_kw[rates.cp_row[now]] = rates.power_kw[now]
             here = np.flatnonzero(self.session_at >= 0)
-            b.metered_kwh[self.session_at[here]] += energy[here]
-            self._today_kwh += float(np.sum(energy[here]))
-            self._note_shortfall(here, energy[here] / 0.25)
+            self._note_shortfall(here, power_kw[here])
             gone = rates.ended_session_row
             b.is_here[gone] = False
             left = gone[self.session_at[b.cp_row[gone]] == gone] if len(gone) else gone
             self.session_at[b.cp_row[left]] = -1
+
+    def _sessions_of(self, rates: ChargeRates) -> tuple[np.ndarray, np.ndarray]:
+        """Session of every reading, and whether it is known: a late reading counts for the session it was taken in."""
+        rows = rates.transaction_row
+        return rows, (rows >= 0) & (self.believed.cp_row[np.maximum(rows, 0)] >= 0)
 
     def _note_shortfall(self, here: np.ndarray, metered_kw: np.ndarray) -> None:
         """Plan cars anew that got less than they were told where points share a limit: someone held them back."""

@@ -68,7 +68,7 @@ class Stations(Role):
         """What each point's meter shows of a true kWh."""
         self.is_interrupted = np.zeros(n, dtype=bool)
         self.told_kw, self._is_new = np.full(n, np.inf), np.ones(n, dtype=bool)
-        self._busy = np.zeros(n, dtype=bool)
+        self._busy, self._transaction = np.zeros(n, dtype=bool), np.full(n, -1, dtype=np.int64)
         self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
@@ -89,6 +89,7 @@ class Stations(Role):
         self._is_new[:] = False
         self._is_new[cp_row], self.is_interrupted[cp_row] = True, False
         self._car_kw[cp_row], self._min_kw[cp_row] = ratings[0], ratings[1]
+        self._transaction[cp_row] = arrived
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
         for status in self.knowledge.take(EvStatus):
@@ -173,7 +174,8 @@ class Stations(Role):
         told = np.clip(np.minimum(self.told_kw, self.points.max_kw), 0.0, None)
         self.is_interrupted |= (self.measured_kw > OVERDRAW_SHARE * told + OVERDRAW_KW) & self._busy
         in_use = np.flatnonzero(self.measured_kw)
-        self.send(MeterValues(in_use, self.measured_kw[in_use]))
+        transaction = np.where(self._busy, self._transaction, -1)[in_use]
+        self.send(MeterValues(in_use, self.measured_kw[in_use], transaction))
         if len(ended):
             self.send(SessionEnded(ended, ended_cp, ended_kwh * self.meter_factor[ended_cp], self._counted(ended)))
 

@@ -226,8 +226,12 @@ class CPO(Role):
             same = self.session_at[e.cp_row] == e.session_row
             self.session_at[e.cp_row[same]] = -1
             self.charge_now[e.cp_row[same]] = False
-        for rates in self.knowledge.take(MeterValues):
-            self.send(ChargeRates(rates.cp_row, rates.power_kw, gone))
+        readings = self.knowledge.take(MeterValues)
+        for rates in readings:
+            self.send(ChargeRates(rates.cp_row, rates.power_kw, rates.transaction_row, gone))
+        if len(gone) and not readings:
+            none = np.zeros(0, dtype=np.int64)
+            self.send(ChargeRates(none, np.zeros(0), none, gone))
 
     def choose_aggregator(self, parties: Sequence[str], holder: int, cp_row: np.ndarray) -> None:
         """Ask another aggregator to take the own public points over where it brings more than the present one."""
