@@ -1,4 +1,7 @@
-"""How fast is balancing: a day of four-second aFRR, one period as the main loop calls it, and the capacity auction."""
+"""How fast is balancing: a day of four-second aFRR, one period as the main loop calls it, and the capacity auction.
+
+Times are processor time. Run by hand: ``python -m benchmarks.bench_balancing``.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +54,9 @@ def timed_ms(call: Callable[[], object], repeats: int) -> list[float]:
     """Times of several calls after two that do not count (compilation)."""
     times = []
     for _ in range(repeats + 2):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        times.append((time.perf_counter() - start) * 1e3)
+        times.append((time.process_time() - start) * 1e3)
     return times[2:]
 
 
