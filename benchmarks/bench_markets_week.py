@@ -1,7 +1,8 @@
 """A week of auctions, 5,000 bidders and 24 hourly products a day: the engine against plain pandas and loops.
 
 Both clear the same 840,000 step orders in one run and must agree on every price and volume; the ratio of their
-processor times is printed. Run by hand: ``python -m benchmarks.bench_markets_week [bidders]`` (needs pandas, or plain loops only).
+processor times is printed. Run by hand: ``python -m benchmarks.bench_markets_week [bidders]`` (without pandas: loops
+only).
 """
 
 from __future__ import annotations
