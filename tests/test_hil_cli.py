@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from agents.hardware.guard import Passwords, read_secrets
 from experiments.cli import app
 from experiments.hil.demo import run_demo
+from experiments.hil.summary import announcement, station_lines
 from experiments.results import Results
+from experiments.scenario import read_scenario
 
 runner = CliRunner()
 
@@ -106,3 +108,18 @@ def test_the_demo_tells_how_punctual_it_was_and_replays(demo):
     replayed = runner.invoke(app, ["hil", "replay", str(result.folder / "port" / "recording"), "--json"])
     assert replayed.exit_code == 0, replayed.output
     assert json.loads(replayed.stdout)["differences"] == 0
+
+
+def test_a_run_says_where_its_stations_must_call():
+    lines = announcement(read_scenario("hardware", ("hardware_port.security_profile=2",)))
+    assert lines[0] == "station STATION-1 (public_ac/0) must call wss://127.0.0.1:9000/STATION-1"
+    assert lines[1].startswith("they take part at 17:00, after at most 60 s of waiting; 60 times as fast")
+    assert announcement(read_scenario("small")) == []
+
+
+@pytest.mark.slow
+def test_a_run_says_how_its_stations_did(demo):
+    result, _ = demo
+    lines = station_lines(result.folder / "run")
+    assert [line.split(":")[0] for line in lines] == ["station DEMO-1", "station DEMO-2", "station DEMO-3"]
+    assert all("from power, not metered), could be steered 100 %" in line for line in lines)

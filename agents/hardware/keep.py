@@ -75,7 +75,7 @@ def stop_button(folder: Path) -> Path:
 def read_known(folder: Path, station_id: str) -> Known:
     """What earlier runs left about a station; nothing if the file is missing or damaged."""
     try:
-        raw = json.loads(_path(folder, station_id).read_text())
+        raw = json.loads(kept_at(folder, station_id).read_text())
         mark = raw.get("mark")
         return Known(raw.get("falls_back"), str(raw.get("identity", "")), Mark(**mark) if mark else None)
     except (OSError, ValueError, TypeError, AttributeError):
@@ -84,12 +84,13 @@ def read_known(folder: Path, station_id: str) -> Known:
 
 def write_known(folder: Path, station_id: str, known: Known) -> None:
     """Keep it for the next run; the file is replaced in one go."""
-    path = _path(folder, station_id)
+    path = kept_at(folder, station_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}.tmp")
     fresh.write_text(json.dumps(asdict(known)))
     fresh.replace(path)
 
 
-def _path(folder: Path, station_id: str) -> Path:
+def kept_at(folder: Path, station_id: str) -> Path:
+    """File of what is known of a station."""
     return folder / "stations" / f"{quote(station_id, safe='')}.json"

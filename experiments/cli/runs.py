@@ -62,12 +62,15 @@ def run(
 ) -> None:
     """Simulate one scenario and write tables, key figures and a report."""
     with faults_to_exit(with_traceback=traceback):
+        from experiments.hil.summary import announcement
         from experiments.run import run_scenario
         from experiments.scenario import read_scenario
 
         checked = read_scenario(scenario, _overrides(settings, seed))
         place = out_dir or Path("results") / checked.name
         writer = None if no_report else write_report
+        for line in announcement(checked) if not quiet else ():
+            say(line)
         with progress_bar(f"simulating {checked.name}", quiet=quiet or json_output) as tick:
             result = run_scenario(checked, place, overwrite=overwrite, write_report=writer, progress=tick)
     if json_output:
@@ -78,6 +81,7 @@ def run(
 
 def show_summary(scenario: Scenario, result: RunResult) -> None:
     """The key figures and where everything is."""
+    from experiments.hil.summary import station_lines
     from experiments.kpis import KPIS
 
     rows = [[name, number(result.kpis[name]), KPIS[name].unit, KPIS[name].meaning] for name in HEADLINES]
@@ -85,6 +89,8 @@ def show_summary(scenario: Scenario, result: RunResult) -> None:
     head = scenario.sections.scenario
     days = f"{head.days} day{'s' if head.days > 1 else ''}"
     took = f"{result.manifest['simulation_s']:.1f} s of simulation"
+    for line in station_lines(result.out) if scenario.sections.hardware else ():
+        out.print(line, soft_wrap=True)
     out.print(f"{days}, seed {head.seed}, one simulated EV stands for {head.representation}; {took}")
     report_path = result.out / "report.html"
     out.print(f"all {len(KPIS)} figures: {result.out / 'kpis.json'}", soft_wrap=True)

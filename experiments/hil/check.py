@@ -12,6 +12,7 @@ from agents.hardware.compliance import Check, Finding, Patience
 from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.envelope import Envelope
 from agents.hardware.guard import GuardError
+from agents.hardware.keep import kept_at
 from agents.hardware.server import ANY, station_in
 from experiments.hil.programs import station_programs
 
@@ -47,6 +48,7 @@ def run_check(options: CheckOptions, say: Callable[[str], None]) -> list[Finding
     faults = settings.faults()
     if faults:
         raise GuardError("; ".join(faults))
+    kept_at(settings.state_folder, settings.stations[0].station_id).unlink(missing_ok=True)  # a check starts anew
     patience = Patience(options.wait_s, session_s=max(15.0, options.wait_s / 2.0))
     check = Check(settings, patience, say, options.with_reset)
     if options.target != "station":
