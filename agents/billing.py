@@ -76,7 +76,7 @@ class Billing:
         self.town, self.cast, self.cashbook, self.clock = town, cast, cashbook, clock
         self.regulation, self.rights, self.twin = regulation, rights, twin
         n = len(town.fleet.sessions)
-        self.cost_eur, self.reference_eur = np.zeros(n), np.zeros(n)
+        self.cost_eur, self.reference_eur, self.energy_eur = np.zeros((3, n))
         self.co2_kg, self.reference_co2_kg = np.zeros(n), np.zeros(n)
         self.segment_of = town.fleet.points.segment[town.fleet.sessions.cp_row]
         margin = np.array([MARGIN_EUR_PER_KWH[name] for name in SEGMENTS])
@@ -104,6 +104,7 @@ class Billing:
         shown = self._shown_share(rows)
         cost = self._bill(self.town, period, rows, drawn * shown, delivered * shown)
         self.cost_eur[rows] += cost
+        self.energy_eur[rows] += (drawn - delivered) * self._prices(period)[0]
         self.co2_kg[rows] += co2_kg_per_kwh * (drawn - delivered)
         self._pay(period, rows, drawn, delivered, cost)
         self._correct(period)

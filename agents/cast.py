@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.cashbook import Cashbook
 from agents.exchange import BORDER, Exchange
+from agents.fleet.acceptance import AcceptanceSpec
 from agents.information.customers import Customers, first_holders
 from agents.information.organisation import takes_part
 from agents.links import Links
@@ -146,7 +147,9 @@ def engage(
     site_kw = np.full(int(points.site.max()) + 1, np.inf)
     site_kw[points.site] = table.capacity_kw[points.connection_row]
     cast = Cast(
-        drivers=Drivers(model, "drivers", links, fleet, settings.seed),
+        drivers=Drivers(
+            model, "drivers", links, fleet, settings.seed, AcceptanceSpec(settings.fleet.drivers.refuse_share)
+        ),
         evs=Evs(model, "cars", links, fleet, rules.iso15118_share, rules.oem_api_share),
         stations=Stations(model, "stations", links, points, table.capacity_kw.astype(np.float64)),
         cpo=CPO(*one("cpo"), points, site_kw),

@@ -50,7 +50,8 @@ class Dispatch:
         self.regulation = model.settings.regulation
         self.record, self.positions = model.record, model.positions
         n = model.horizon.n_periods
-        self._behind_meter = np.unique(self.town.fleet.points.connection_row)
+        self._behind_meter, count = np.unique(self.town.fleet.points.connection_row, return_counts=True)
+        self._is_shared = count > 1
         self.frequency_hz = balancing.frequency_deviation_hz(n * 225, generator(model.settings.seed, "frequency"))
         self._point_of = self.town.fleet.points.connection_row
         self._pass_through = PassThrough(
@@ -77,7 +78,7 @@ class Dispatch:
         self._supply(t)
         cast.pool.open_day(t, cast.dso)
         cast.pool.begin(arrived)
-        cast.drivers.wish(arrived)
+        cast.drivers.wish(arrived, cast.evs.state.battery_kwh)
         cast.evs.introduce(arrived)
         cast.drivers.withdraw(t, cast.evs.state.session_row)
         cast.vehicle_maker.share()
@@ -91,7 +92,7 @@ class Dispatch:
         cast.cpo.pass_on_sessions()
         cast.fleet_operator.schedule(arrived)
         load = self.town.base_kw[self._behind_meter, t].astype(np.float64)
-        cast.energy_manager.measure(self._behind_meter, load)
+        cast.energy_manager.measure(self._behind_meter, load, self._is_shared)
 
     def _real_stations(self, t: int) -> None:
         """Physical stations come and go; the CPO hears which of them can be steered."""
@@ -269,8 +270,6 @@ class Dispatch:
         )
         self.record.ev_kw[:, t] = self.town.at_connections(power)
         self.model.submeters.note(t, power)
-        if self.model.settings.is_gap_wanted:
-            self.record.point_kw[:, t] = power
 
     def _unsignalled_kwh(self, t: int) -> float | None:
         """What cars would draw without the direct signals that hold now; None where none does, or supply failed."""

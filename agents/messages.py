@@ -121,7 +121,7 @@ class ChargeLimit(Message):
 
 @dataclass(frozen=True)
 class DriverWish(Message):
-    """A driver's preference in the EMSP's app: departure, energy, opt-out."""
+    """A driver's preference in the EMSP's app: departure, energy, how much of it at once, opt-out."""
 
     sender, receiver, protocol = "ev_driver", "emsp", "app"
     functions = ("DRV-2", "EMSP-3")
@@ -129,6 +129,7 @@ class DriverWish(Message):
     session_row: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
+    urgent_kwh: np.ndarray
     is_override: np.ndarray
 
 
@@ -357,6 +358,7 @@ class ChargingPreference(Message):
     session_row: np.ndarray
     departure_min: np.ndarray
     desired_kwh: np.ndarray
+    urgent_kwh: np.ndarray
     is_override: np.ndarray
 
 
@@ -368,6 +370,8 @@ class ChargingPreferenceToCpo(Message):
     functions = ("EMSP-4", "CPO-7")
     row = "session_row"
     session_row: np.ndarray
+    departure_min: np.ndarray
+    desired_kwh: np.ndarray
     is_override: np.ndarray
 
 
@@ -445,6 +449,17 @@ class LocalLoad(Message):
 
     sender, receiver, protocol = "energy_manager", "charging_point", "local"
     functions = ("CP-7",)
+    row = "connection_row"
+    is_momentary = True
+    connection_row: np.ndarray
+    load_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class SiteLoad(Message):
+    """Load behind connections with several charging points, from their energy managers to the CPO that shares them."""
+
+    sender, receiver, protocol = "energy_manager", "cpo", "local API"
     row = "connection_row"
     is_momentary = True
     connection_row: np.ndarray

@@ -1,45 +1,42 @@
-"""How far each segment of a run was from the cheapest way to charge the same: asked for with ``output.is_gap``."""
+"""How far each segment of a run was from the cheapest way to charge the same, from its tables of results.
+
+The optimum knows every arrival, departure and price; the strategy had to plan on what was said and expected. Energy
+that a connection could not have carried counts as possible for the optimum, which keeps it a lower bound.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from agents.fleet.gap import Gap, gap_to_optimum
+from agents.fleet.gap import gap_of_sessions
 from agents.settings import SEGMENTS
 
-if TYPE_CHECKING:
-    from agents.model import Flexpolder
+COLUMNS = ("segment", "strategy", "energy_kwh", "run_eur", "optimum_eur", "gap_share", "solver")
 
 
-def gap_columns(model: Flexpolder) -> dict[str, Any]:
-    """Columns of table ``gap``: one row per segment with sessions, by the prices that its drivers paid in the end.
+def gap_columns(
+    sessions: Mapping[str, Any], price_eur_per_kwh: np.ndarray, strategy_of: Mapping[str, str]
+) -> dict[str, list[Any]]:
+    """Columns of table ``gap``: one row per segment with sessions, by the contract price of each quarter-hour.
 
-    The optimum knows every arrival, departure and price; the strategy had to plan on what was said and expected. Energy
-    that a connection could not have carried counts as possible for the optimum, which keeps it a lower bound.
+    Parameters
+    ----------
+    sessions : mapping
+        Columns of table ``sessions``.
+    price_eur_per_kwh : float array, shape (n_periods,)
+        Column ``contract_eur_per_kwh`` of table ``prices``.
+    strategy_of : mapping
+        Charging strategy by segment.
     """
     rows: list[tuple[Any, ...]] = []
-    if model.settings.is_gap_wanted:
-        segments = model.settings.fleet.segments
-        for code in np.unique(model.town.fleet.points.segment).tolist():
-            name = SEGMENTS[code]
-            gap = _gap_of(model, code)
-            strategy = segments[name].strategy if name in segments else "uncontrolled"
+    columns = {name: np.asarray(values) for name, values in sessions.items()}
+    for name in SEGMENTS:
+        here = columns["segment"] == name
+        if here.any():
+            gap = gap_of_sessions({k: v[here] for k, v in columns.items()}, price_eur_per_kwh)
+            strategy = strategy_of.get(name, "uncontrolled")
             rows.append((name, strategy, gap.energy_kwh, gap.run_eur, gap.optimum_eur, gap.gap_share, gap.solver))
-    names = ("segment", "strategy", "energy_kwh", "run_eur", "optimum_eur", "gap_share", "solver")
-    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
-
-
-def _gap_of(model: Flexpolder, segment: int) -> Gap:
-    """Gap of the sessions at one segment's points alone."""
-    fleet, state = model.town.fleet, model.cast.evs.state.copy()
-    here = fleet.points.segment == segment
-    is_mine = here[fleet.sessions.cp_row]
-    state.arrival_kwh[~is_mine] = np.nan
-    delivered = np.bincount(
-        fleet.sessions.ev_row[is_mine], weights=state.session_export_kwh[is_mine], minlength=fleet.n_evs
-    )
-    state.discharged_kwh[:] = delivered / 0.933
-    power = np.where(here[:, None], model.record.point_kw, 0.0)
-    return gap_to_optimum(fleet, state, power, model.cast.supplier.price_eur_per_kwh)
+    return {name: [row[k] for row in rows] for k, name in enumerate(COLUMNS)}

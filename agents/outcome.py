@@ -10,11 +10,14 @@ import numpy as np
 
 from agents import hardware_log
 from agents.breaches import broken_agreements, table_of
+from agents.fleet.behaviour import rated
+from agents.fleet.comfort import possible_kwh
+from agents.fleet.possible import service
 from agents.fleet.tables import GROUPS
 from agents.foresight import Wires, calibration_table, operators_table
 from agents.information.results import tables_of
 from agents.monitoring import market_monitor
-from agents.optimality import gap_columns
+from agents.optimality import COLUMNS, gap_columns
 from agents.power_quality import quality_table
 from agents.settings import SEGMENTS
 from agents.signals import charge_hardware, signals_table
@@ -55,7 +58,25 @@ def collect(model: Flexpolder) -> Outcome:
     for make in makers:
         tables |= make(model)
     tables["breaches"] = table_of(broken)
+    tables["gap"] = _gap(model, tables)
     return Outcome(tables)
+
+
+def _gap(m: Flexpolder, tables: Mapping[str, Columns]) -> Columns:
+    """Distance of every segment to its optimum, where it is wanted."""
+    if not m.settings.is_gap_wanted:
+        return {name: [] for name in COLUMNS}
+    strategy_of = {name: segment.strategy for name, segment in m.settings.fleet.segments.items()}
+    return gap_columns(tables["sessions"], tables["prices"]["contract_eur_per_kwh"], strategy_of)
+
+
+def _charge_signal_hardware(m: Flexpolder) -> None:
+    """The DSO pays for what hears its direct signals, at connections with charging points."""
+    if m.settings.regulation.absolute_signal_path != "direct":
+        return
+    fitted = np.count_nonzero(m.cast.dso.has_hardware[np.unique(m.town.fleet.points.connection_row)])
+    eur = fitted * m.settings.signals.hardware_eur_per_year * m.settings.days / 365.0
+    m.cashbook.pay(m.horizon.n_periods - 1, m.cast.dso.account, "equipment makers", eur, "signal_hardware")
 
 
 def _time_and_prices(m: Flexpolder) -> dict[str, Columns]:
@@ -80,6 +101,7 @@ def _time_and_prices(m: Flexpolder) -> dict[str, Columns]:
             "down_eur_per_mwh": r.price["down"],
             "regulation_state": r.state,
             "co2_g_per_kwh": r.co2_g_per_kwh,
+            "contract_eur_per_kwh": m.cast.supplier.price_eur_per_kwh[: h.n_periods],
         },
     }
 
@@ -390,11 +412,12 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
     is_done = ~np.isnan(state.departure_kwh[began])
     start = state.arrival_kwh[began]
     end = np.where(is_done, state.departure_kwh[began], state.battery_kwh[ev])
-    possible = np.maximum(m.twin.state.departure_kwh[began] - start, 0.0)
+    possible = np.maximum(possible_kwh(fleet, state, began) - start, 0.0)
     desired = np.maximum(s.desired_kwh[began] - start, 0.0)
-    asked = np.minimum(desired, np.where(np.isnan(possible), desired, possible))
+    asked = np.where(np.isnan(possible), desired, possible)
     missing = np.where(is_done, np.maximum(asked - np.maximum(end - start, 0.0), 0.0), 0.0)
     drawn, delivered = state.session_import_kwh[began], state.session_export_kwh[began]
+    _, high, _, eta = rated(v, p, ev, cp)
     can_deliver = p.is_bidirectional[cp] & (v.discharge_kw[ev] > 0)
     segment = np.array(SEGMENTS, dtype=object)[p.segment[cp]]
     group = np.array(GROUPS, dtype=object)[v.group[ev]]
@@ -408,11 +431,17 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
             "segment": segment.tolist(),
             "arrival_min": s.arrival_min[began].astype(np.int32),
             "departure_min": s.departure_min[began].astype(np.int32),
+            "arrival_kwh": start,
+            "max_kw": high,
+            "max_discharge_kw": np.where(can_deliver, np.minimum(v.discharge_kw[ev], high), 0.0),
+            "efficiency_share": eta,
+            "reserve_kwh": v.reserve_share[ev] * v.capacity_kwh[ev],
             "desired_kwh": desired,
             "delivered_kwh": end - start,
             "metered_kwh": drawn - delivered,
             "missing_kwh": missing,
             "possible_kwh": possible,
+            "energy_eur": b.energy_eur[began],
             "cost_eur": b.cost_eur[began],
             "uncontrolled_cost_eur": b.reference_eur[began],
             "co2_kg": b.co2_kg[began],
@@ -421,12 +450,11 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
             "is_v2x": can_deliver,
             "discharged_kwh": delivered,
         },
-        "drivers": _drivers(segment, is_done, missing, asked, opted_out),
+        "drivers": _drivers(m, segment, is_done, missing, asked, opted_out),
         "refused_sessions": {
             "row": [row for row, _ in m.town.refused_sessions],
             "reason": [reason for _, reason in m.town.refused_sessions],
         },
-        "gap": gap_columns(m),
         "submeters": m.submeters.settled(
             m.cast.supplier.wholesale_eur_per_mwh, Clock.of(m.horizon), m.cast.supplier.tax, m.cast.supplier.metering
         ),
@@ -434,17 +462,30 @@ def _sessions(m: Flexpolder) -> dict[str, Columns]:
 
 
 def _drivers(
-    segment: np.ndarray, is_done: np.ndarray, missing: np.ndarray, asked: np.ndarray, opted_out: np.ndarray
+    m: Flexpolder,
+    segment: np.ndarray,
+    is_done: np.ndarray,
+    missing: np.ndarray,
+    asked: np.ndarray,
+    opted_out: np.ndarray,
 ) -> Columns:
-    """Satisfaction of finished sessions by segment."""
+    """Satisfaction of finished sessions by segment, and the energy missing of what all of them could have had."""
     rows = []
-    for name in SEGMENTS:
+    given = service(m.town.fleet, m.cast.evs.state, m.town.grid.connections.capacity_kw, m.town.base_kw)
+    for code, name in enumerate(SEGMENTS):
         here = (segment == name) & is_done
         if here.any():
             satisfied = missing[here] <= np.maximum(SATISFIED_SHARE * asked[here], SATISFIED_KWH)
             share = float(np.mean(satisfied)), float(np.mean(opted_out[here]))
-            rows.append((name, int(here.sum()), share[1], share[0], float(np.sum(missing[here]))))
-    columns = ("segment", "sessions", "opt_out_share", "satisfied_share", "missing_kwh")
+            together, short = given.of_segment(code)
+            lost = short / together if together > 0.0 else 0.0
+            rows.append(
+                (name, int(here.sum()), share[1], share[0], float(np.sum(missing[here])), together, short, lost)
+            )
+    columns = (
+        "segment", "sessions", "opt_out_share", "satisfied_share", "missing_kwh", "service_possible_kwh",
+        "service_missing_kwh", "service_missing_share",
+    )  # fmt: skip
     return {name: [row[k] for row in rows] for k, name in enumerate(columns)}
 
 

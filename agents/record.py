@@ -35,8 +35,6 @@ class Record:
         n, a = n_periods, town.grid.arrays
         self.segment_kw = np.zeros((len(SEGMENTS), n))
         self.ev_kw = np.zeros((town.n_connections, n), dtype=np.float32)
-        self.point_kw = np.zeros((town.fleet.n_points, n), dtype=np.float32)
-        """Power of every charging point, kept only where a gap to the optimum is asked for."""
         self.baseline_kw = np.zeros(n)
         self.loading_share = np.full((n, a.n_branches), np.nan, dtype=np.float32)
         self.voltage_min_pu = np.full((n, a.n_nodes), np.nan, dtype=np.float32)

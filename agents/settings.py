@@ -27,6 +27,35 @@ class SegmentSettings:
 
 
 @dataclass(frozen=True)
+class DriverSettings:
+    """What drivers want and say; names and meaning as in :class:`agents.fleet.spec.FleetSpec`."""
+
+    stating_error_min: float = 45.0
+    stating_error_share: float = 0.25
+    refuse_share: float = 0.05
+    """Drivers who refuse smart charging before any experience."""
+    desired_full_share: float = 0.5
+    minimum_share: float = 0.2
+    anxious_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class CarSettings:
+    """How cars react and what they can hold; names and meaning as in :class:`agents.fleet.spec.FleetSpec`."""
+
+    reaction_s: float = 0.0
+    ramp_s: float = 0.0
+    sleeper_share: float = 0.03
+    deaf_share: float = 0.0
+    sleep_after_min: float = 30.0
+    wake_min: float = 5.0
+    cable_16a_share: float = 0.15
+    soh_mean_share: float = 0.96
+    v2x_reserve_share: float = 0.3
+    v2x_warranty_kwh_per_week: float = 200.0
+
+
+@dataclass(frozen=True)
 class FleetSettings:
     """The simulated EVs by segment."""
 
@@ -45,6 +74,8 @@ class FleetSettings:
     """File of recorded sessions that takes the place of the drawn ones."""
     sessions_time_zone: str = ""
     """Zone of its times that carry no offset."""
+    drivers: DriverSettings = field(default_factory=DriverSettings)
+    cars: CarSettings = field(default_factory=CarSettings)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ This is the real world of a run; roles never see it, only what they measure or a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -250,6 +250,9 @@ def _fleet_spec(settings: Settings) -> FleetSpec:
         commuter_share=commuters,
         stating_share=settings.regulation.emsp_app_share,
         override_share=settings.fleet.opt_out_share,
+        opt_out_share=settings.fleet.drivers.refuse_share,
+        **{name: value for name, value in asdict(settings.fleet.drivers).items() if name != "refuse_share"},
+        **asdict(settings.fleet.cars),
     )
 
 

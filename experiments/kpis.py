@@ -37,6 +37,9 @@ KPIS: dict[str, Kpi] = {
     "satisfied_share": Kpi("share", "higher", "finished sessions that got the energy asked for and possible"),
     "missing_kwh": Kpi("kWh", "lower", "energy asked for and possible, not delivered at departure"),
     "missing_share": Kpi("share", "lower", "missing energy as share of the energy asked for"),
+    "service_missing_share": Kpi(
+        "share", "lower", "energy missing at departure of what cars, points and connections could have given"
+    ),
     "opt_out_share": Kpi("share", "lower", "sessions whose driver asked to charge at once"),
     "ev_co2_g_per_kwh": Kpi("g/kWh", "lower", "emission per kWh in the battery"),
     "co2_saved_kg": Kpi("kg", "higher", "emission saved against no steering"),
@@ -158,6 +161,7 @@ def _drivers(tables: Tables) -> dict[str, float]:
     opted_out = _column(tables, "sessions", "is_opted_out").astype(bool)
     segment = _words(tables, "sessions", "segment")
     n_finished, satisfied = _numbers(tables, "drivers", "sessions", "satisfied_share")
+    together, short = _numbers(tables, "drivers", "service_possible_kwh", "service_missing_kwh")
     return {
         "driver_cost_eur_per_kwh": _ratio(float(np.sum(cost)), energy),
         "driver_saving_eur_per_kwh": _ratio(saving, energy),
@@ -165,6 +169,7 @@ def _drivers(tables: Tables) -> dict[str, float]:
         "satisfied_share": _ratio(float(np.nansum(n_finished * satisfied)), float(np.sum(n_finished))),
         "missing_kwh": float(np.sum(missing)),
         "missing_share": _ratio(float(np.sum(missing)), float(np.sum(desired))),
+        "service_missing_share": _ratio(float(np.sum(short)), float(np.sum(together))),
         "opt_out_share": _of(np.mean, opted_out.astype(np.float64)),
         "ev_co2_g_per_kwh": _ratio(1000.0 * float(np.sum(co2)), energy),
         "co2_saved_kg": float(np.sum(dumb_co2) - np.sum(co2)),

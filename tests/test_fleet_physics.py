@@ -110,17 +110,31 @@ def test_ratings_and_their_numpy_twin_agree(phases, ampere, least, dc_kw, point_
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.floats(0.0, 60.0), st.floats(1.0, 60.0), st.sampled_from([1, 3]), st.booleans())
-def test_minutes_to_full_is_what_charging_takes_and_has_a_twin(battery, stop, n, is_dc):
+@given(
+    st.floats(0.0, 60.0), st.floats(1.0, 60.0), st.sampled_from([1, 3]), st.booleans(), st.sampled_from([1.0, 2.0, 4.0])
+)
+def test_minutes_to_full_is_what_charging_takes_and_has_a_twin(battery, stop, n, is_dc, stronger):
     high, low = (120.0, 1.0) if is_dc else (3.68 * n, 1.38 * n)
-    minutes = minutes_to(battery, stop, 60.0, high, low, n, 1.0, is_dc)
-    arrays = (np.array([x]) for x in (battery, stop, 60.0, high, low, n, 1.0, is_dc))
+    own = stronger * high
+    minutes = minutes_to(battery, stop, 60.0, high, own, low, n, 1.0, is_dc)
+    arrays = (np.array([x]) for x in (battery, stop, 60.0, high, own, low, n, 1.0, is_dc))
     assert minutes_to_array(*arrays)[0] == pytest.approx(minutes, rel=1e-9, abs=1e-9)
     if battery < stop:
-        after, _ = charge(battery, stop, 60.0, high, high, low, n, 1.0, is_dc, minutes + 1e-9)
+        after, _ = charge(battery, stop, 60.0, high, own, low, n, 1.0, is_dc, minutes + 1e-9)
         assert after == pytest.approx(stop)
-        short, _ = charge(battery, stop, 60.0, high, high, low, n, 1.0, is_dc, 0.9 * minutes)
+        short, _ = charge(battery, stop, 60.0, high, own, low, n, 1.0, is_dc, 0.9 * minutes)
         assert short < stop
+
+
+def test_the_taper_is_the_batterys_and_not_the_points():
+    """A truck that takes 250 kW notices no taper at a 60 kW point until 90 %; from there it takes 20 % = 50 kW."""
+    truck = {"capacity_kwh": 450.0, "dc_kw": 250.0, "start_kwh": 450.0}
+    fleet = one_car(car=truck, stay={"drive_kwh": 0.15 * 450.0, "desired_kwh": 450.0}, point_kw=60.0, segment="depot")
+    energy, state = run(fleet, [np.inf] * 4)
+    assert energy[0] == pytest.approx(60.0 / 4)
+    minutes_at_full = 0.05 * 450.0 / 0.93
+    assert energy.sum() == pytest.approx(minutes_at_full + 50.0 * (1.0 - minutes_at_full / 60.0), rel=1e-9)
+    assert state.battery_kwh[0] == pytest.approx(0.85 * 450.0 + 0.93 * energy.sum(), rel=1e-9)
 
 
 def test_ac_tapers_only_near_full_and_ends_full():

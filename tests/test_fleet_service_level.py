@@ -24,7 +24,7 @@ AHEAD = 192
 TRUTHFUL = FleetSpec(stating_share=1.0, stating_error_min=0.0, stating_error_share=0.0, v2x_share=0.3)
 
 
-def mixed_fleet(spec=TRUTHFUL, seed=4):
+def mixed_fleet(spec=TRUTHFUL, seed=6):
     segment = np.repeat([0, 1, 2, 3, 4, 5], [80, 40, 25, 6, 6, 4])
     kw = np.select([segment == 5, segment == 3], [150.0, 22.08], 11.04)
     points = ChargingPoints.of(np.arange(len(segment)), segment, kw, 3, np.arange(len(segment)) % 5)

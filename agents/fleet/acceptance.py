@@ -23,8 +23,8 @@ class AcceptanceSpec:
 
     Attributes
     ----------
-    base_log_odds : float
-        Of opting out before any experience (-2.944: 5 %, as ``FleetSpec.opt_out_share``).
+    refuse_share : float
+        Drivers who opt out before any experience (``FleetSpec.opt_out_share``).
     per_missing_share : float
         Added when the whole needed energy was missing (scaled by the share missing).
     per_eur_saved : float
@@ -37,7 +37,7 @@ class AcceptanceSpec:
         Share of an old impression that is left after one more day with a session.
     """
 
-    base_log_odds: float = -2.944
+    refuse_share: float = 0.05
     per_missing_share: float = 6.0
     per_eur_saved: float = 0.5
     anxiety_below_share: float = 0.15
@@ -97,8 +97,9 @@ def impression(
 
 def opts_out(spec: AcceptanceSpec, impression_log_odds: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Whether each driver opts out; ``u`` is the driver's own fixed uniform draw, so choices move with experience."""
-    odds = spec.base_log_odds + impression_log_odds
-    return u < 1.0 / (1.0 + np.exp(-odds))
+    share = min(max(spec.refuse_share, 1e-9), 1.0 - 1e-9)
+    odds = np.log(share / (1.0 - share)) + impression_log_odds
+    return np.asarray(u < 1.0 / (1.0 + np.exp(-odds)))
 
 
 def learn(

@@ -13,7 +13,7 @@ from datetime import timedelta
 import numpy as np
 from scipy.special import ndtri
 
-from agents.fleet.charging import efficiency_array, ratings_array
+from agents.fleet.charging import KW_PER_A, efficiency_array, ratings_array
 from agents.fleet.draws import joint
 from agents.fleet.figures import FIGURES, season_factor
 from agents.fleet.keyed import normals, uniforms
@@ -21,9 +21,11 @@ from agents.fleet.schedule import carry_need, find_points, one_place_at_a_time
 from agents.fleet.spec import FleetSpec
 from agents.fleet.tables import SEGMENT_OF_KIND, ChargingPoints, Fleet, Sessions, Vehicles
 from agents.fleet.vehicles import (
+    ANXIOUS_FREQUENCY,
     DEPOT,
     HOME,
     SHARED,
+    STREET,
     VISITOR,
     draw_vehicles,
     driver_effects,
@@ -167,7 +169,10 @@ def _activity(
     uid, day = vehicles.uid[rows][:, None], days.ordinal[None, :]
     u = uniforms(seed, purpose, uid, day)
     habit = driver_effects(seed, vehicles.uid[rows])[:, :, None]
-    often = frequency_factor(habit[3]) * figures.day_weight[days.weekday] * rate / figures.day_weight.sum()
+    # more often for less: a driver's energy stays, and so do the means of all sessions
+    usual = 1.0 + spec.anxious_share * (ANXIOUS_FREQUENCY - 1.0) * (vehicles.group[rows] <= STREET)
+    eager = (np.where(vehicles.is_anxious[rows], ANXIOUS_FREQUENCY, 1.0) / usual)[:, None]
+    often = eager * frequency_factor(habit[3]) * figures.day_weight[days.weekday] * rate / figures.day_weight.sum()
     hour, stay_h, energy = joint(figures, days.weekday >= 5, habit[:3], ndtri(u[1:]), spec.driver_rho)
     arrival = days.minute(hour)
     departure = arrival + np.maximum(np.round(stay_h * 60.0), 5).astype(np.int64)
@@ -180,7 +185,7 @@ def _activity(
         segment=np.full(len(e), SEGMENT_OF_KIND[segment]),
         arrival=arrival[e, d],
         departure=departure[e, d],
-        need_kwh=(energy * size[:, None] * days.season)[e, d],
+        need_kwh=(energy * size[:, None] / eager * days.season)[e, d],
         u_point=uniforms(seed, purpose, uid, day, slot=1)[0][e, d],
         day=days.ordinal[d],
     )
@@ -246,6 +251,12 @@ def ampere_of(vehicles: Vehicles, points: ChargingPoints, ev: np.ndarray, cp: np
     """Highest current per phase that charger and cable carry, of EVs at points (row arrays)."""
     with_cable = np.minimum(vehicles.ac_a[ev], vehicles.cable_a[ev])
     return np.where(points.is_tethered[cp], vehicles.ac_a[ev], with_cable)
+
+
+def own_kw_array(vehicles: Vehicles, ev: np.ndarray, is_dc: np.ndarray) -> np.ndarray:
+    """NumPy twin of :func:`agents.fleet.charging.own_kw` for EVs at alternating- or direct-current points."""
+    on_board = vehicles.phases[ev] * KW_PER_A * vehicles.ac_a[ev].astype(np.float64)
+    return np.where(is_dc, vehicles.dc_kw[ev], on_board)
 
 
 def rated(vehicles: Vehicles, points: ChargingPoints, ev: np.ndarray, cp: np.ndarray) -> tuple[np.ndarray, ...]:

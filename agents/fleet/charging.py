@@ -76,12 +76,28 @@ def ratings(
 
 
 @njit(cache=True)
+def own_kw(phases: int, ampere: float, dc_kw: float, is_dc: bool) -> float:
+    """Highest power that a car takes where nothing else limits it: its on-board charger, or its battery at a DC point.
+
+    Parameters
+    ----------
+    phases, ampere : int, float
+        Of the on-board charger.
+    dc_kw : float
+        Highest power at a direct-current point.
+    is_dc : bool
+        Which of both counts.
+    """
+    return dc_kw if is_dc else phases * KW_PER_A * ampere
+
+
+@njit(cache=True)
 def charge(
     battery_kwh: float,
     stop_kwh: float,
     capacity_kwh: float,
     power_kw: float,
-    max_kw: float,
+    car_kw: float,
     min_kw: float,
     n_phases: int,
     factor: float,
@@ -95,9 +111,10 @@ def charge(
     battery_kwh, stop_kwh, capacity_kwh : float
         Energy now, energy to stop at, usable capacity.
     power_kw : float
-        Set-point at the meter, between ``min_kw`` and ``max_kw``.
-    max_kw, min_kw : float
-        Highest and lowest power of the car at this point.
+        Set-point at the meter, at least ``min_kw`` and at most what the point gives.
+    car_kw, min_kw : float
+        Highest power of the car itself (:func:`own_kw`), of which the taper is a share (who takes 250 kW does not
+        notice it at 60 kW), and the lowest power.
     n_phases, factor, is_dc
         As in :func:`efficiency`.
     minutes : float
@@ -117,7 +134,7 @@ def charge(
         target = min(edges[k] * capacity_kwh if k < 4 else capacity_kwh, stop_kwh)
         if battery_kwh >= target:
             continue
-        band_kw = min(power_kw, max(max_kw * shares[k], min_kw))
+        band_kw = min(power_kw, max(car_kw * shares[k], min_kw))
         rate = band_kw * efficiency(band_kw, n_phases, factor, is_dc) / 60.0
         needed = (target - battery_kwh) / rate
         if needed > minutes:
@@ -137,6 +154,7 @@ def minutes_to(
     stop_kwh: float,
     capacity_kwh: float,
     max_kw: float,
+    car_kw: float,
     min_kw: float,
     n_phases: int,
     factor: float,
@@ -151,7 +169,7 @@ def minutes_to(
     for k in range(5):
         target = min(edges[k] * capacity_kwh if k < 4 else capacity_kwh, stop_kwh)
         if battery_kwh < target:
-            band_kw = max(max_kw * shares[k], min_kw)
+            band_kw = min(max_kw, max(car_kw * shares[k], min_kw))
             minutes += (target - battery_kwh) / (band_kw * efficiency(band_kw, n_phases, factor, is_dc)) * 60.0
             battery_kwh = target
     return minutes
@@ -174,7 +192,8 @@ def rate_stays(cars: np.ndarray, points: np.ndarray, stays: np.ndarray, rows: np
         factor, stop, full = car.efficiency_pu, stay.desired_kwh, car.capacity_kwh
         eta = efficiency(high, n, factor, point.is_dc)
         start = min(0.5 * full, stop)
-        minutes = minutes_to(start, stop, full, high, low, n, factor, point.is_dc)
+        car_kw = own_kw(car.phases, car.ac_a, car.dc_kw, point.is_dc)
+        minutes = minutes_to(start, stop, full, high, car_kw, low, n, factor, point.is_dc)
         out[0, k], out[1, k], out[2, k], out[3, k] = n, high, low, eta
         out[4, k] = efficiency(low, n, factor, point.is_dc)
         out[5, k] = max(minutes / 60.0 * high * eta - (stop - start), 0.0)
@@ -200,6 +219,7 @@ def minutes_to_array(
     stop_kwh: np.ndarray,
     capacity_kwh: np.ndarray,
     max_kw: np.ndarray,
+    car_kw: np.ndarray,
     min_kw: np.ndarray,
     n_phases: np.ndarray,
     factor: np.ndarray,
@@ -212,7 +232,7 @@ def minutes_to_array(
         edge = np.where(is_dc, TAPER_DC_EDGE[k], TAPER_AC_EDGE[k])
         share = np.where(is_dc, TAPER_DC_SHARE[k], TAPER_AC_SHARE[k])
         target = np.maximum(np.minimum(edge * capacity_kwh, stop_kwh), now)
-        band_kw = np.maximum(max_kw * share, min_kw)
+        band_kw = np.minimum(max_kw, np.maximum(car_kw * share, min_kw))
         rate = np.where(can, band_kw * efficiency_array(band_kw, n_phases, factor, is_dc), 1.0)
         minutes += np.where(can, (target - now) / rate * 60.0, 0.0)
         now = target

@@ -60,6 +60,7 @@ COLUMNS: tuple[Column, ...] = (
         oem_u           | f4 | -     | uniform draw: shares state of charge by the maker's API when below that share
         iso15118_u      | f4 | -     | uniform draw: speaks ISO 15118 when below that share
         is_opt_out      | ?  | -     | the driver refuses smart charging
+        is_anxious      | ?  | -     | the driver has range anxiety
         """,
     ),
     *_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.fleet.behaviour import rated
+from agents.fleet.behaviour import own_kw_array, rated
 from agents.fleet.plain import charge_array
 from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
@@ -25,9 +25,10 @@ def possible_kwh(fleet: Fleet, state: FleetState, sessions: np.ndarray) -> np.nd
     phases, high, low, _ = rated(v, p, ev, cp)
     minutes = (s.departure_min[sessions] - np.maximum(s.arrival_min[sessions], 0)).astype(np.float64)
     car = (phases, v.efficiency_pu[ev], p.is_dc[cp])
+    own = own_kw_array(v, ev, p.is_dc[cp])
     arrival = state.arrival_kwh[sessions]
     start = np.nan_to_num(arrival)
-    best, _ = charge_array(start, s.desired_kwh[sessions], v.capacity_kwh[ev], high, high, low, *car, minutes)
+    best, _ = charge_array(start, s.desired_kwh[sessions], v.capacity_kwh[ev], high, own, low, *car, minutes)
     return np.where(np.isnan(arrival), np.nan, best)
 
 

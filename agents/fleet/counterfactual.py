@@ -78,6 +78,8 @@ def within_connections_kw(
 ) -> np.ndarray:
     """Limit of every point when nobody steers: what the fuse of its connection leaves, in turns where it is short.
 
+    Full cars have no turn.
+
     Parameters
     ----------
     fleet, state : Fleet, FleetState
@@ -99,6 +101,7 @@ def within_connections_kw(
     limit = physics.uncontrolled_kw(fleet)
     is_tight = is_tight_at(p, capacity_kw) if is_tight is None else is_tight
     rows = state.active_sessions[is_tight[s.cp_row[state.active_sessions]]]
+    rows = rows[state.battery_kwh[s.ev_row[rows]] < s.desired_kwh[rows]]
     if not len(rows):
         return limit
     cp = s.cp_row[rows]

@@ -8,6 +8,7 @@ optimum is a lower bound. Where cars share a limit the program holds it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ from agents.fleet.state import FleetState
 from agents.fleet.strategies.storage import plan_many
 from agents.fleet.tables import Fleet
 
+_COLUMNS = (
+    "arrival_min", "departure_min", "arrival_kwh", "desired_kwh", "delivered_kwh", "metered_kwh", "discharged_kwh",
+    "max_kw", "max_discharge_kw", "reserve_kwh", "efficiency_share", "energy_eur",
+)  # fmt: skip
 _MISSING_EUR_PER_KWH = 100.0
 _SESSIONS_PER_PROGRAM = 200
 
@@ -54,22 +59,35 @@ class _Stays:
     start_kwh: np.ndarray
     final_kwh: np.ndarray
     high_kw: np.ndarray
+    back_kw: np.ndarray
+    reserve_kwh: np.ndarray
+    desired_kwh: np.ndarray
     eta: np.ndarray
     hours: np.ndarray
 
 
 def _stays(fleet: Fleet, state: FleetState) -> _Stays:
-    s, step = fleet.sessions, fleet.horizon.period_min
+    s, v = fleet.sessions, fleet.vehicles
     row = np.flatnonzero(~np.isnan(state.arrival_kwh))
-    arrive = np.maximum(s.arrival_min[row], 0)
-    leave = np.minimum(s.departure_min[row], fleet.horizon.n_periods * step)
+    ev, cp = s.ev_row[row], s.cp_row[row]
+    final = np.where(np.isnan(state.departure_kwh[row]), state.battery_kwh[ev], state.departure_kwh[row])
+    _, high, _, eta = rated(v, fleet.points, ev, cp)
+    back = np.minimum(v.discharge_kw[ev], high) * fleet.points.is_bidirectional[cp]
+    battery = (state.arrival_kwh[row], final, high, back, v.reserve_share[ev] * v.capacity_kwh[ev])
+    window = _windows(s.arrival_min[row], s.departure_min[row], fleet.horizon.n_periods, fleet.horizon.period_min)
+    return _Stays(row, *window[:2], *battery, s.desired_kwh[row].astype(np.float64), eta, window[2])
+
+
+def _windows(
+    arrival_min: np.ndarray, departure_min: np.ndarray, n_periods: int, step: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First period, end, and hours in each period from the first on, shape (n, longest)."""
+    arrive, leave = np.maximum(arrival_min, 0), np.minimum(departure_min, n_periods * step)
     first, end = arrive // step, -(-leave // step)
     ahead = np.arange(int(np.max(end - first, initial=0)))[None, :]
     t = (first[:, None] + ahead) * step
     hours = np.clip(np.minimum(t + step, leave[:, None]) - np.maximum(t, arrive[:, None]), 0, None) / 60.0
-    final = np.where(np.isnan(state.departure_kwh[row]), state.battery_kwh[s.ev_row[row]], state.departure_kwh[row])
-    _, high, _, eta = rated(fleet.vehicles, fleet.points, s.ev_row[row], s.cp_row[row])
-    return _Stays(row, first, end, state.arrival_kwh[row], final, high, eta, hours)
+    return first, end, hours
 
 
 def _ahead(values: np.ndarray, first: np.ndarray, width: int) -> np.ndarray:
@@ -78,21 +96,18 @@ def _ahead(values: np.ndarray, first: np.ndarray, width: int) -> np.ndarray:
     return padded[first[:, None] + np.arange(width)[None, :]]
 
 
-def _v2x_optimum(fleet: Fleet, st: _Stays, price: np.ndarray, wear: float) -> float:
+def _v2x_optimum(st: _Stays, price: np.ndarray, wear: float) -> float:
     """Sum of the exact optima of all sessions with delivery (proved equal to the linear program in the tests)."""
-    s, v = fleet.sessions, fleet.vehicles
-    ev, cp = s.ev_row[st.row], s.cp_row[st.row]
     eta = st.eta[:, None]
-    back_kw = np.minimum(v.discharge_kw[ev], st.high_kw) * fleet.points.is_bidirectional[cp]
     here = _ahead(price, st.first, st.hours.shape[1])
     change = plan_many(
         st.start_kwh,
         st.final_kwh,
-        v.reserve_share[ev] * v.capacity_kwh[ev],
-        s.desired_kwh[st.row].astype(np.float64),
+        st.reserve_kwh,
+        st.desired_kwh,
         (st.end - st.first).astype(np.int64),
         st.high_kw[:, None] * eta * st.hours,
-        back_kw[:, None] / np.maximum(eta, 1e-9) * st.hours,
+        st.back_kw[:, None] / np.maximum(eta, 1e-9) * st.hours,
         here / np.maximum(eta, 1e-9),
         here * eta - wear,
     )
@@ -155,6 +170,39 @@ def _program(st: _Stays, rows: np.ndarray, price: np.ndarray, limit_kwh: np.ndar
     return float(solver.getInfo().objective_function_value - _MISSING_EUR_PER_KWH * np.sum(missing))
 
 
+def gap_of_sessions(sessions: Mapping[str, np.ndarray], price_eur_per_kwh: np.ndarray, period_min: int = 15) -> Gap:
+    """Gap of stored sessions to the cheapest way to bring every battery to where it was at departure.
+
+    Parameters
+    ----------
+    sessions : mapping
+        Columns of result table ``sessions`` (all rows, or those of a segment).
+    price_eur_per_kwh : float array, shape (n_periods,)
+        Price of the kWh at the meter, in both directions.
+    period_min : int
+        Length of a period.
+
+    Returns
+    -------
+    Gap
+        By HiGHS; where a car delivered, by the exact storage optimum of every session.
+    """
+    price = np.asarray(price_eur_per_kwh, dtype=np.float64)
+    c = {name: np.asarray(sessions[name]) for name in _COLUMNS}
+    known = np.flatnonzero(~np.isnan(c["arrival_kwh"]) & ~np.isnan(c["delivered_kwh"]))
+    c = {name: values[known] for name, values in c.items()}
+    first, end, hours = _windows(c["arrival_min"].astype(int), c["departure_min"].astype(int), len(price), period_min)
+    final, desired = c["arrival_kwh"] + c["delivered_kwh"], c["arrival_kwh"] + c["desired_kwh"]
+    window = (known, first, end, c["arrival_kwh"], final)
+    st = _Stays(*window, c["max_kw"], c["max_discharge_kw"], c["reserve_kwh"], desired, c["efficiency_share"], hours)
+    if np.any(c["discharged_kwh"] > 0.0):
+        best, solver = _v2x_optimum(st, price, 0.0), "exact storage optimum"
+    else:
+        best, solver = _v1g_optimum(st, price, None, np.empty(0), period_min / 60.0), "HiGHS"
+    run = float(np.sum(c["energy_eur"]))
+    return Gap(run, best, (run - best) / max(abs(best), 1e-9), float(np.sum(c["metered_kwh"])), solver)
+
+
 def gap_to_optimum(
     fleet: Fleet,
     state: FleetState,
@@ -190,7 +238,7 @@ def gap_to_optimum(
     delivered = float(np.sum(state.discharged_kwh))
     run = float(np.sum(power_kw.sum(axis=0, dtype=np.float64) * price) * period_h + wear_eur_per_kwh * delivered)
     if delivered > 0.0:
-        best, solver = _v2x_optimum(fleet, st, price, wear_eur_per_kwh), "exact storage optimum"
+        best, solver = _v2x_optimum(st, price, wear_eur_per_kwh), "exact storage optimum"
     else:
         groups = None if group is None else np.asarray(group)[fleet.sessions.cp_row[st.row]]
         limits = np.empty(0) if group_limit_kw is None else np.atleast_1d(np.asarray(group_limit_kw, dtype=float))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from agents.fleet.blocks import cut
-from agents.fleet.charging import minutes_to
+from agents.fleet.charging import minutes_to, own_kw
 from agents.fleet.plans import AHEAD_MAX, release, v1g_plan, v2x_plan
 from agents.fleet.sorting import ascending
 from agents.fleet.state import FleetState
@@ -132,7 +132,8 @@ def _must_charge(frozen: tuple, changing: tuple, slot: Record, end_min: float) -
     stay, car, point = frozen[2][slot.row], frozen[0][slot.ev], frozen[1][slot.cp]
     n, high, low = car_ratings(car, point)
     battery = changing[0][slot.ev].battery_kwh
-    left = minutes_to(battery, stay.desired_kwh, car.capacity_kwh, high, low, n, car.efficiency_pu, point.is_dc)
+    own = own_kw(car.phases, car.ac_a, car.dc_kw, point.is_dc)
+    left = minutes_to(battery, stay.desired_kwh, car.capacity_kwh, high, own, low, n, car.efficiency_pu, point.is_dc)
     return stay.departure_min - end_min < left
 
 

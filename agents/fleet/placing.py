@@ -12,7 +12,7 @@ from agents.fleet.columns import columns_of
 from agents.fleet.keyed import normals, uniforms
 from agents.fleet.spec import FleetSpec
 from agents.fleet.tables import SEGMENTS, ChargingPoints, Fleet, Sessions, Vehicles
-from agents.fleet.vehicles import DEPOT, HOME, SHARED, STREET, VISITOR
+from agents.fleet.vehicles import ANXIOUS_MINIMUM_SHARE, DEPOT, HOME, SHARED, STREET, VISITOR
 
 _GROUP_OF_SEGMENT = np.array([HOME, STREET, HOME, DEPOT, SHARED, VISITOR])
 
@@ -78,6 +78,7 @@ def _drivers(
     first = np.unique(sessions.ev_row, return_index=True)[1]
     home = np.zeros(len(cars), dtype=np.int64)
     home[sessions.ev_row[first]] = cp[first]
+    is_anxious = more[3] < spec.anxious_share
     columns = _changed(
         cars,
         group=_GROUP_OF_SEGMENT[points.segment[home]],
@@ -86,6 +87,8 @@ def _drivers(
         oem_u=more[1],
         iso15118_u=more[2],
         is_opt_out=driver[3] < spec.opt_out_share,
+        is_anxious=is_anxious,
+        minimum_share=np.where(is_anxious, ANXIOUS_MINIMUM_SHARE, spec.minimum_share * (0.5 + driver[1])),
     )
     return Vehicles(**columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.fleet.behaviour import rated
+from agents.fleet.behaviour import own_kw_array, rated
 from agents.fleet.charging import POWER_TOLERANCE_KW, efficiency_array
 from agents.fleet.figures import TAPER_AC_EDGE, TAPER_AC_SHARE, TAPER_DC_EDGE, TAPER_DC_SHARE
 from agents.fleet.physics import minutes_of, plug_in
@@ -72,9 +72,9 @@ def _move(
     wants = (n > 0) & (power > 0.0) & (power >= low - POWER_TOLERANCE_KW) & (minutes > 0.0)
     awake = _awake(fleet, state, ev, np.where(n > 0, np.maximum(minutes, 0.0), 0.0), wants)
     before = state.battery_kwh[ev]
-    car = (n, v.efficiency_pu[ev], p.is_dc[cp])
+    car, own = (n, v.efficiency_pu[ev], p.is_dc[cp]), own_kw_array(v, ev, p.is_dc[cp])
     up = np.where(wants & (limit >= 0.0), awake, 0.0)
-    stored, bought = charge_array(before, s.desired_kwh[rows], v.capacity_kwh[ev], power, high, low, *car, up)
+    stored, bought = charge_array(before, s.desired_kwh[rows], v.capacity_kwh[ev], power, own, low, *car, up)
     down = np.where(wants & (limit < 0.0), awake, 0.0)
     warranty = np.maximum(v.warranty_kwh[ev] * (1.0 + start // WEEK_MIN) - state.discharged_kwh[ev], 0.0)
     floor = np.maximum(v.reserve_share[ev] * v.capacity_kwh[ev], before - warranty)
@@ -110,7 +110,7 @@ def charge_array(
     stop: np.ndarray,
     capacity: np.ndarray,
     power: np.ndarray,
-    high: np.ndarray,
+    own: np.ndarray,
     low: np.ndarray,
     n: np.ndarray,
     factor: np.ndarray,
@@ -123,7 +123,7 @@ def charge_array(
         edge = np.where(is_dc, TAPER_DC_EDGE[k], TAPER_AC_EDGE[k])
         share = np.where(is_dc, TAPER_DC_SHARE[k], TAPER_AC_SHARE[k])
         target = np.minimum(edge * capacity, stop)
-        band_kw = np.minimum(power, np.maximum(high * share, low))
+        band_kw = np.minimum(power, np.maximum(own * share, low))
         rate = band_kw * efficiency_array(band_kw, n, factor, is_dc) / 60.0
         needed = np.divide(target - battery, rate, out=np.zeros_like(rate), where=rate > 0.0)
         used = np.where(battery < target, np.minimum(needed, left), 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from agents.fleet.charging import efficiency, minutes_to
+from agents.fleet.charging import efficiency, minutes_to, own_kw
 from agents.fleet.stepping import Record, car_ratings
 from agents.fleet.strategies.storage import follow, thresholds
 
@@ -73,8 +73,9 @@ def v1g_plan(
     The plan stands in the car's row of the power trace and in the bookings of its group.
     """
     n, high, low = car_ratings(car, point)
+    own = own_kw(car.phases, car.ac_a, car.dc_kw, point.is_dc)
     left = minutes_to(
-        car_state.battery_kwh, stay.desired_kwh, car.capacity_kwh, high, low, n, car.efficiency_pu, point.is_dc
+        car_state.battery_kwh, stay.desired_kwh, car.capacity_kwh, high, own, low, n, car.efficiency_pu, point.is_dc
     )
     end = min(int(np.ceil(stay.departure_min / step_min)), len(price))
     if n == 0:
@@ -120,7 +121,8 @@ def v2x_plan(
     back_kw = min(car.discharge_kw, high) if point.is_bidirectional else 0.0
     battery, stop, floor = car_state.battery_kwh, stay.desired_kwh, car.reserve_share * car.capacity_kwh
     full_min = (stop - battery) / (high * eta) * 60.0
-    taper_min = minutes_to(battery, stop, car.capacity_kwh, high, low, n, factor, is_dc) - full_min
+    own = own_kw(car.phases, car.ac_a, car.dc_kw, is_dc)
+    taper_min = minutes_to(battery, stop, car.capacity_kwh, high, own, low, n, factor, is_dc) - full_min
     planned = max(ahead - int(np.ceil(max(taper_min, 0.0) / step_min - 1e-9)), 1)
     up, down, buy, sell, change = (
         work[0, :planned],

@@ -52,6 +52,9 @@ class FleetSpec:
         Drivers of cars with more than 16 A per phase who carry a 16 A cable.
     reaction_s, ramp_s : float
         Dead time after a new set-point, and length of the straight ramp to it that follows.
+    anxious_share : float
+        Drivers with range anxiety (assumption): they want the battery full and half of it at once, plug in more often
+        for less, and press "charge now" when they arrive low.
     driver_rho : float
         Correlation of a driver's own habits over days, 0 to 1.
     """
@@ -82,6 +85,7 @@ class FleetSpec:
     driver_rho: float = 0.5
     soh_mean_share: float = 0.96
     desired_full_share: float = 0.5
+    anxious_share: float = 0.1
     minimum_share: float = 0.2
     v2x_reserve_share: float = 0.3
     v2x_warranty_kwh_per_week: float = 200.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.fleet.charging import charge
+from agents.fleet.charging import charge, own_kw
 from agents.fleet.columns import columns_of, record_type
 from agents.fleet.stepping import SEAT, car_ratings
 from agents.fleet.tables import Fleet
@@ -114,6 +114,7 @@ def initial_state(fleet: Fleet) -> FleetState:
         if n > 0:
             stop, full = float(s.desired_kwh[row]), float(v.capacity_kwh[ev])
             factor = v.efficiency_pu[ev]
-            battery, _ = charge(battery, stop, full, high, high, low, n, factor, p.is_dc[cp], minutes)
+            own = own_kw(int(v.phases[ev]), float(v.ac_a[ev]), float(v.dc_kw[ev]), bool(p.is_dc[cp]))
+            battery, _ = charge(battery, stop, full, high, own, low, n, factor, p.is_dc[cp], minutes)
         state.battery_kwh[ev], state.has_driven[row] = battery, True
     return state

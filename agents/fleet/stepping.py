@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from agents.fleet.charging import POWER_TOLERANCE_KW, charge, discharge, ratings
+from agents.fleet.charging import POWER_TOLERANCE_KW, charge, discharge, own_kw, ratings
 
 Record = Any
 WEEK_MIN = 10_080.0
@@ -123,7 +123,8 @@ def run_interval(
         return 0.0
     if setpoint_kw >= 0.0:
         stop = min(stop_kwh, stay.desired_kwh)
-        after, energy = charge(before, stop, car.capacity_kwh, power, high, low, n, factor, is_dc, awake)
+        own = own_kw(car.phases, car.ac_a, car.dc_kw, is_dc)
+        after, energy = charge(before, stop, car.capacity_kwh, power, own, low, n, factor, is_dc, awake)
     else:
         left = max(allowed_kwh - car_state.discharged_kwh, 0.0)
         floor = max(car.reserve_share * car.capacity_kwh, before - left)

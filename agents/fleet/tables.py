@@ -91,6 +91,7 @@ class Vehicles(Table):
     oem_u: np.ndarray
     iso15118_u: np.ndarray
     is_opt_out: np.ndarray
+    is_anxious: np.ndarray
 
     @classmethod
     def of(cls, n: int, **columns: Any) -> Vehicles:

@@ -22,6 +22,9 @@ TRUCK_ABOVE_KW = 40.0
 # more than a hybrid holds; public 7.2 kWh); with the usual mix of both the fleet keeps its share of hybrids.
 HYBRID_AT_HOME, HYBRID_ON_STREET = 0.5, 1.3
 _V2X_MAX_KW = 11.04
+# A: range anxiety. Anxious drivers want the battery full and at least half of it at once, and plug in more often for
+# less; arriving low they want no steering at all.
+ANXIOUS_MINIMUM_SHARE, ANXIOUS_FREQUENCY, ANXIOUS_BELOW_SHARE = 0.5, 1.4, 0.3
 
 
 def _roster(spec: FleetSpec, points: ChargingPoints) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,9 +122,8 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
     soh = np.clip(spec.soh_mean_share + 0.025 * health[0], 0.8, 1.0)
     capacity = fields["usable_kwh"] * soh
     desired = np.where(is_hybrid | (group == DEPOT) | (driver[0] < spec.desired_full_share), 1.0, 0.8)
-    desired = np.where(group == VISITOR, 0.85, desired)
-    # direct current tapers: above 80 % a truck would take half the night for what it does not need
-    desired = np.where((group == DEPOT) & (model == len(MODELS) - 1), 0.8, desired)
+    is_anxious = (more[3] < spec.anxious_share) & ((group == HOME) | (group == STREET))
+    desired = np.where(is_anxious, 1.0, np.where(group == VISITOR, 0.85, desired))
     is_sleeper = car[3] < spec.sleeper_share + spec.deaf_share
     is_deaf = car[3] < spec.deaf_share
     has_thin_cable = (fields["ac_a"] <= 16) | (uniforms(seed, "cable", uid)[0] < spec.cable_16a_share)
@@ -146,7 +148,7 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
         reserve_share=np.full(len(uid), spec.v2x_reserve_share),
         warranty_kwh=np.full(len(uid), spec.v2x_warranty_kwh_per_week),
         desired_share=desired,
-        minimum_share=spec.minimum_share * (0.5 + driver[1]),
+        minimum_share=np.where(is_anxious, ANXIOUS_MINIMUM_SHARE, spec.minimum_share * (0.5 + driver[1])),
         sleep_after_min=np.where(is_sleeper, spec.sleep_after_min, np.inf),
         wake_min=np.where(is_deaf, np.inf, spec.wake_min),
         price_focus=driver[2],
@@ -154,6 +156,7 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
         oem_u=more[1],
         iso15118_u=more[2],
         is_opt_out=driver[3] < spec.opt_out_share,
+        is_anxious=is_anxious,
     )
 
 

@@ -19,6 +19,7 @@ from agents.messages import (
     ContractPrice,
     LocalLoad,
     Message,
+    SiteLoad,
     SmartChargingSignal,
     StationLimit,
 )
@@ -174,11 +175,11 @@ class PriceManipulation(Attack):
 class SensorFalsification(Attack):
     """Meters behind the connection report a load that is not there, so that stations see no room."""
 
-    kinds = (LocalLoad,)
+    kinds = (LocalLoad, SiteLoad)
 
     def change(self, message: Message, period: int) -> Message:
         """A large load at the connections in the attacker's hands."""
-        assert isinstance(message, LocalLoad)
+        assert isinstance(message, LocalLoad | SiteLoad)
         mine = np.isin(message.connection_row, self.town.fleet.points.connection_row[self.is_mine])
         return replace(message, load_kw=np.where(mine, FALSE_LOAD_KW, message.load_kw))
 

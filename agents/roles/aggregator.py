@@ -61,6 +61,10 @@ from agents.roles.replay import Replay, replay, summing
 AHEAD = 192
 """Periods that a plan looks ahead."""
 HOME = SEGMENTS.index("home")
+ROUNDING_KW = 1e-4
+"""Difference between a plan in single precision and the power it means."""
+LEAST_SLACK_MIN = 15.0
+"""Time to spare below which a car is not paused for balancing."""
 SHORT_KW = 0.5
 """Power (or energy, kWh) below which a difference is no reason to plan anew."""
 ARRIVAL_PERIODS = 16.0
@@ -280,6 +284,7 @@ class Aggregator(Role):
         for wish in self.knowledge.take(ChargingPreference):
             b.departure_min[wish.session_row] = wish.departure_min
             b.stated_kwh[wish.session_row] = wish.desired_kwh
+            b.urgent_kwh[wish.session_row] = wish.urgent_kwh
             b.charge_now[wish.session_row] |= wish.is_override
         for tour in self.knowledge.take(FleetSchedule):
             b.departure_min[tour.session_row] = tour.departure_min
@@ -421,12 +426,14 @@ class Aggregator(Role):
         """Send this period's targets, with grid limits and balancing worked in (AGG-5)."""
         here = np.flatnonzero(self.session_at >= 0)
         target = self._free_where_done(here, self.plan_kw[here, period].astype(np.float64), period)
-        high = self.believed.max_kw[self.session_at[here]]
+        high, least = self.believed.max_kw[self.session_at[here]], self.believed.min_kw[self.session_at[here]]
+        # plans are kept in single precision: a minimum that lost its last digits would stop the car
+        target = np.where(np.abs(np.abs(target) - least) < ROUNDING_KW, np.sign(target) * least, target)
         target = np.minimum(target, high)
         target = self._within_own_use(here, target, period)
         free = target
         if not self.limits.is_empty:
-            target = self.limits.squeeze(period, here, target)
+            target = self.limits.squeeze(period, here, target, least, self._slack_min(here, period) / 60.0)
         if self._absolute_period == period:
             share = self._absolute_share[here]
             target = np.where(share < 1.0, np.minimum(target, share * self.points.max_kw[here]), target)
@@ -461,30 +468,35 @@ class Aggregator(Role):
         """Take activated balancing power (up = less charging) from, or add it to, the cars that have room.
 
         Whoever has most time left goes first, and moves as far as it can before the next is asked: below 6 A a car
-        cannot be slowed, only paused, and few plans have to be made anew.
+        cannot be slowed, only paused, and few plans have to be made anew. Who has no time to spare is not paused.
         """
         wanted_kw = self.activation_mw[period] * 1000.0 / self.representation  # + = up, less charging
         if wanted_kw == 0.0 or not len(here):
             return target
         high = self.believed.max_kw[self.session_at[here]]
         room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
-        is_free = self.takes_part[here]
+        is_free, slack = self.takes_part[here], self._slack_min(here, period)
         if wanted_kw > 0.0:
             # a car whose plan is done is full or in its last kilowatt-hours: there is nothing sure to take from it
-            is_free &= self._plan_end[here] > period
+            is_free &= (self._plan_end[here] > period) & (slack >= LEAST_SLACK_MIN)
         if wanted_kw < 0.0:
             is_free &= ~self.limits.is_limited(period)[here]
         room = np.where(is_free, room, 0.0)
-        rows = self.session_at[here]
-        slack = self.believed.departure_of(rows, self.points.segment[here]) - 60.0 * self.believed.need_of(
-            rows
-        ) / np.maximum(high, 0.1)
         order = np.argsort(-slack, kind="stable")
         moved = np.zeros(len(here))
         before = np.cumsum(room[order]) - room[order]
         moved[order] = np.clip(abs(wanted_kw) - before, 0.0, room[order])
         self._dirty[here] |= moved > 0.0
-        return target - np.sign(wanted_kw) * moved
+        after = target - np.sign(wanted_kw) * moved
+        least = self.believed.min_kw[self.session_at[here]]
+        return np.asarray(np.where((moved > 0.0) & (after > 0.0) & (after < least), least, after))
+
+    def _slack_min(self, here: np.ndarray, period: int) -> np.ndarray:
+        """Time that the cars at some points could wait and still be ready, minutes."""
+        rows = self.session_at[here]
+        ready = self.believed.departure_of(rows, self.points.segment[here]) - 15.0 * period
+        hours = self.believed.need_of(rows) / np.maximum(self.believed.max_kw[rows], 0.1)
+        return np.asarray(ready - 60.0 * hours)
 
     def remember(self, period: int, quarter: int) -> None:
         """Learn from the day: the usual power of each quarter-hour drifts towards what the meters showed."""

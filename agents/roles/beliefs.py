@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.fleet.figures import FIGURES
+from agents.fleet.figures import FIGURES, TAPER_AC_EDGE, TAPER_AC_SHARE, TAPER_DC_EDGE, TAPER_DC_SHARE
 from agents.fleet.tables import SEGMENTS, ChargingPoints
 from agents.fleet.view import SessionView
 
@@ -29,8 +29,11 @@ NEED_MARGIN = 1.08
 """Energy planned on top of what the battery needs: chargers lose more at low current."""
 STATED_MARGIN = 1.3
 """The same on top of what a driver stated: statements are as often too low as too high (spread a quarter)."""
+UNKNOWN_DC_TAPER_SHARE = 0.5
+"""Time for the taper of direct current against that for the need, where the battery is unknown."""
 RESERVE_SHARE = 0.3
 """Charge below which a car does not deliver."""
+_AC, _DC = (TAPER_AC_EDGE, TAPER_AC_SHARE), (TAPER_DC_EDGE, TAPER_DC_SHARE)
 
 
 def _safe_stay_h() -> np.ndarray:
@@ -60,6 +63,7 @@ class Beliefs:
     capacity_kwh: np.ndarray
     desired_kwh: np.ndarray
     stated_kwh: np.ndarray
+    urgent_kwh: np.ndarray
     metered_kwh: np.ndarray
     efficiency_share: np.ndarray
     charge_now: np.ndarray
@@ -113,10 +117,47 @@ class Beliefs:
             np.where(np.isnan(need), unknown, need), 0.0, np.where(np.isnan(room), 100.0, NEED_MARGIN * room)
         )
 
+    def taper_of(self, rows: np.ndarray, is_dc: np.ndarray, ready_min: np.ndarray) -> np.ndarray:
+        """Time that the taper near full will cost, as energy at full power, kWh.
+
+        By the battery where its capacity is told (to the charge the car wants, else to full). Of direct current, whose
+        taper begins half-way, a share of the need is assumed where the battery is unknown. The short taper of
+        alternating current needs no plan where it fits between the time by which a car shall be ready and its leave.
+        """
+        capacity, soc = self.capacity_kwh[rows], self.soc_kwh[rows]
+        stop = np.where(np.isnan(self.desired_kwh[rows]), capacity, self.desired_kwh[rows])
+        now = soc + self.metered_kwh[rows] * self.efficiency_of(rows)
+        known = np.where(is_dc, *(_slow_kwh(now, stop, capacity, *curve) for curve in (_DC, _AC)))
+        unknown = np.where(is_dc, UNKNOWN_DC_TAPER_SHARE * self.need_of(rows), 0.0)
+        told = np.where(np.isnan(known), unknown, known)
+        spare_h = np.where(is_dc, 0.0, np.nan_to_num(self.departure_min[rows] - ready_min) / 60.0)
+        return np.asarray(np.maximum(told - spare_h * self.max_kw[rows] * self.efficiency_of(rows), 0.0))
+
     def urgent_of(self, rows: np.ndarray) -> np.ndarray:
-        """Part of the need that comes at once, kWh in the battery: nobody said when the car leaves."""
-        received = self.metered_kwh[rows] * self.efficiency_of(rows)
-        return np.where(np.isnan(self.departure_min[rows]), np.maximum(FIRST_KWH - received, 0.0), 0.0)
+        """Part of the need that comes at once, kWh in the battery: as the driver wants, or nobody said anything."""
+        received = np.maximum(self.metered_kwh[rows], 0.0) * self.efficiency_of(rows)
+        return np.asarray(np.maximum(self._first_of(rows) - received, 0.0))
+
+    def _first_of(self, rows: np.ndarray) -> np.ndarray:
+        """What the battery should gain at once after arrival, kWh."""
+        unsaid = np.where(np.isnan(self.departure_min[rows]), FIRST_KWH, 0.0)
+        return np.asarray(np.maximum(np.nan_to_num(self.urgent_kwh[rows]) * self.efficiency_of(rows), unsaid))
+
+    def reserve_of(self, rows: np.ndarray) -> np.ndarray:
+        """Charge below which a car shall not deliver, kWh: the usual reserve, and what its driver wanted at once."""
+        wanted = np.where(self.urgent_kwh[rows] > 0.0, self.soc_kwh[rows] + self._first_of(rows), 0.0)
+        return np.maximum(RESERVE_SHARE * np.nan_to_num(self.capacity_kwh[rows]), np.nan_to_num(wanted))
+
+
+def _slow_kwh(
+    now_kwh: np.ndarray, stop_kwh: np.ndarray, capacity_kwh: np.ndarray, edges: np.ndarray, shares: np.ndarray
+) -> np.ndarray:
+    """Energy that full power would bring in the time lost below it, by the bands of a taper; nan where not known."""
+    low = np.concatenate([[0.0], edges[:-1]])
+    inside = np.minimum(np.outer(capacity_kwh, edges), stop_kwh[:, None]) - np.maximum(
+        np.outer(capacity_kwh, low), now_kwh[:, None]
+    )
+    return np.asarray(np.maximum(inside, 0.0) @ (1.0 / shares - 1.0))
 
 
 def view_of(
@@ -146,8 +187,9 @@ def view_of(
         cp_row=cp,
         energy_now_kwh=energy,
         energy_needed_kwh=need,
+        taper_kwh=b.taper_of(rows, points.is_dc[cp], leave),
         capacity_kwh=np.maximum(top, energy),
-        reserve_kwh=RESERVE_SHARE * np.nan_to_num(b.capacity_kwh[rows], nan=0.0),
+        reserve_kwh=b.reserve_of(rows),
         max_kw=b.max_kw[rows],
         min_kw=b.min_kw[rows],
         max_discharge_kw=np.where(knows_all, b.max_discharge_kw[rows], 0.0),

@@ -25,6 +25,7 @@ from agents.messages import (
     SteeringAbility,
 )
 from agents.role import Role
+from agents.roles.shown_power import ShownPower
 
 OVERDRAW_SHARE, OVERDRAW_KW = 1.05, 0.05
 """A car that draws more than this above what it was told is stopped until it leaves (CP-3; hardware rules)."""
@@ -69,6 +70,7 @@ class Stations(Role):
         self.is_interrupted = np.zeros(n, dtype=bool)
         self.told_kw, self._is_new = np.full(n, np.inf), np.ones(n, dtype=bool)
         self._busy, self._transaction = np.zeros(n, dtype=bool), np.full(n, -1, dtype=np.int64)
+        self._shown = ShownPower(n)
         self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
@@ -90,6 +92,7 @@ class Stations(Role):
         self._is_new[cp_row], self.is_interrupted[cp_row] = True, False
         self._car_kw[cp_row], self._min_kw[cp_row] = ratings[0], ratings[1]
         self._transaction[cp_row] = arrived
+        self._shown.begin(cp_row)
         said = {k: np.full(len(arrived), np.nan) for k in ("soc", "capacity", "efficiency", "departure", "desired")}
         place = {int(row): i for i, row in enumerate(arrived)}
         for status in self.knowledge.take(EvStatus):
@@ -147,7 +150,8 @@ class Stations(Role):
     def _room_kw(self, wanted_kw: np.ndarray, period: int) -> np.ndarray:
         """Power each point may draw so that its connection, with the load measured behind it, holds.
 
-        Cars cannot run below 6 A, so the points of a connection that is short take turns instead of all shrinking.
+        Cars cannot run below 6 A, so the points of a connection that is short take turns instead of all shrinking; who
+        has shown to take less leaves the rest to others.
         """
         row = self.points.connection_row
         room = np.maximum(self._connection_kw - self._local_kw, 0.0)
@@ -156,8 +160,9 @@ class Stations(Role):
         most = np.full(len(row), np.inf)
         short = np.flatnonzero((total > room + 1e-9)[row] & self.is_busy)
         if len(short):
+            least, site = self._min_kw[short], row[short].astype(np.int64)
             most[short] = allocate(
-                asked[short], self._min_kw[short], room, "rotating", site=row[short].astype(np.int64), turn=period
+                self._shown.bound(asked[short], least, short), least, room, "rotating", site=site, turn=period
             )
         return most
 
@@ -172,6 +177,7 @@ class Stations(Role):
         for drawn in self.knowledge.take(PowerDrawn):
             self.measured_kw[drawn.cp_row] = drawn.power_kw * self.meter_factor[drawn.cp_row]
         told = np.clip(np.minimum(self.told_kw, self.points.max_kw), 0.0, None)
+        self._shown.learn(np.minimum(told, self._car_kw), self.measured_kw)
         self.is_interrupted |= (self.measured_kw > OVERDRAW_SHARE * told + OVERDRAW_KW) & self._busy
         in_use = np.flatnonzero(self.measured_kw)
         transaction = np.where(self._busy, self._transaction, -1)[in_use]

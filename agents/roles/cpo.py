@@ -11,7 +11,7 @@ import numpy as np
 from agents.fleet.strategies.allocation import allocate
 from agents.fleet.tables import ChargingPoints
 from agents.information.customers import choices
-from agents.information.defence import is_swing
+from agents.information.defence import FEEDER_MARGIN, is_swing
 from agents.information.integrity import MeterChecks
 from agents.links import Links
 from agents.messages import (
@@ -28,6 +28,7 @@ from agents.messages import (
     SessionEnded,
     SessionOffer,
     SessionStarted,
+    SiteLoad,
     SmartChargingSignal,
     StationLimit,
     SteeringAbility,
@@ -37,11 +38,14 @@ from agents.messages import (
     TransportLimit,
 )
 from agents.role import Role
+from agents.roles.shown_power import ShownPower
 
 SILENT_AFTER_PERIODS = 2
 """Periods without a target from the aggregator after which a point charges as if nobody steered it."""
-USUAL_STAY_MIN = 480.0
-"""Stay assumed of a car that told nothing, when points share a limit."""
+USUAL_STAY_MIN, LEAST_STAY_MIN = 480.0, 60.0
+"""Stay assumed of a car that told nothing, when points share a limit, and what is left of it at least."""
+USUAL_NEED_KWH = 12.0
+"""Energy that such a car is thought to need (mean of public and work sessions; calibration)."""
 
 
 class CPO(Role):
@@ -76,6 +80,13 @@ class CPO(Role):
         self.min_kw = np.zeros(n)
         self.charge_now = np.zeros(n, dtype=bool)
         self.arrival_min, self.departure_min = np.zeros(n), np.full(n, np.nan)
+        self.need_kwh, self.metered_kwh = np.full(n, np.nan), np.zeros(n)
+        """Energy at the meter that each car needs, as told (NaN where nothing was), and what it got."""
+        self._told_wish: dict[int, tuple[float, float]] = {}
+        self._limit_kw, self._shown = np.zeros(n), ShownPower(n)
+        self._load_kw = np.zeros(int(points.connection_row.max(initial=-1)) + 1)
+        self._connection_of_site = np.zeros(len(site_kw), dtype=np.int64)
+        self._connection_of_site[points.site] = points.connection_row
         self.target_kw = np.full(n, np.inf)
         self.heard_period = np.full(n, -1)
         self.checks = MeterChecks(points.max_kw.astype(np.float64))
@@ -107,6 +118,8 @@ class CPO(Role):
             self.wants_now.update(wish.session_row[wish.is_override].tolist())
         for passed_on in self.knowledge.take(ChargingPreferenceToCpo):
             self.wants_now.update(passed_on.session_row[passed_on.is_override].tolist())
+            wishes = zip(passed_on.departure_min.tolist(), passed_on.desired_kwh.tolist(), strict=True)
+            self._told_wish.update(zip(passed_on.session_row.tolist(), wishes, strict=True))
         for ability in self.knowledge.take(SteeringAbility):
             self.send(SteeringAbilityToAggregator(ability.cp_row, ability.is_steerable))
         for new in self.knowledge.take(SessionStarted):
@@ -114,13 +127,25 @@ class CPO(Role):
             cp = new.cp_row
             self.session_at[cp], self.max_kw[cp], self.min_kw[cp] = new.session_row, new.max_kw, new.min_kw
             self.charge_now[cp], self.target_kw[cp] = now, np.inf
-            self.arrival_min[cp], self.departure_min[cp] = new.arrival_min, new.departure_min
+            self._note_wishes(new)
             self.send(
                 SessionOffer(
                     new.session_row, cp, new.arrival_min, new.max_kw, new.min_kw, new.max_discharge_kw,
                     new.soc_kwh, new.capacity_kwh, new.efficiency_share, new.departure_min, new.desired_kwh, now,
                 )
             )  # fmt: skip
+
+    def _note_wishes(self, new: SessionStarted) -> None:
+        """Keep what cars and drivers said of departure and energy, for the sharing of sites that are short."""
+        cp = new.cp_row
+        self.arrival_min[cp], self.metered_kwh[cp] = new.arrival_min, 0.0
+        self._shown.begin(cp)
+        wish = np.array([self._told_wish.pop(int(row), (np.nan, np.nan)) for row in new.session_row]).reshape(-1, 2)
+        by_battery = (new.desired_kwh - new.soc_kwh) / np.where(
+            np.isnan(new.efficiency_share), 0.9, new.efficiency_share
+        )
+        self.departure_min[cp] = np.where(np.isnan(new.departure_min), wish[:, 0], new.departure_min)
+        self.need_kwh[cp] = np.where(np.isnan(by_battery), wish[:, 1], by_battery)
 
     def steer(self, period: int) -> None:
         """Merge the aggregator's targets with site limits and send set-points (CPO-1 to CPO-4)."""
@@ -136,6 +161,8 @@ class CPO(Role):
         asked = np.where(self.charge_now[busy], self.max_kw[busy], np.minimum(self.target_kw[busy], self.max_kw[busy]))
         limit = np.full(len(self.points.rows), np.inf)
         limit[busy] = self._share(busy, asked, period)
+        self._limit_kw[:] = 0.0
+        self._limit_kw[busy] = np.clip(limit[busy], 0.0, self.max_kw[busy])
         self._tell_outlook(limit, period)
         fallback = self.points.max_kw.astype(np.float64)
         self.send(StationLimit(np.arange(len(limit)), limit, np.minimum(fallback, self._even_share_kw(fallback))))
@@ -153,15 +180,28 @@ class CPO(Role):
         return is_swing(signal.target_kw, before, self.max_kw[rows])
 
     def hear_limits(self) -> None:
-        """Take in what the transport agreements of its connections leave (CPO-2)."""
+        """Take in what the transport agreements of its connections leave, and what other load takes (CPO-2)."""
+        for load in self.knowledge.take(SiteLoad):
+            known = load.connection_row < len(self._load_kw)
+            if self.is_plausibility_checked:
+                known &= self._is_believable(load)
+            self._load_kw[load.connection_row[known]] = load.load_kw[known]
         for told in self.knowledge.take(TransportLimit):
             self._limits = {k: v for k, v in self._limits.items() if k > told.first_period - 200}
             self._limits[told.first_period] = told
 
+    def _is_believable(self, load: SiteLoad) -> np.ndarray:
+        """Readings that the fuse of the connection would have let pass."""
+        capacity = np.zeros(len(self._load_kw))
+        capacity[self._connection_of_site] = self.site_kw
+        row = np.minimum(load.connection_row, len(capacity) - 1)
+        return np.asarray(np.abs(load.load_kw) <= FEEDER_MARGIN * capacity[row])
+
     def _rights(self, period: int) -> tuple[np.ndarray, np.ndarray]:
         """Group of every site and power that each group may draw now; without word of it every site is free."""
         n = len(self.site_kw)
-        group, room = np.arange(n), self.site_kw.copy()
+        load = self._load_kw[self._connection_of_site]
+        group, room = np.arange(n), self.site_kw - load
         for told in self._limits.values():
             at = period - told.first_period
             if not 0 <= at < told.limit_kw.shape[1]:
@@ -171,14 +211,16 @@ class CPO(Role):
             site = site_of[told.connection_row]
             leader = site[np.unique(told.group, return_index=True)[1]]
             group[site] = leader[told.group]
-            room[leader] = np.bincount(told.group, weights=told.limit_kw[:, at], minlength=len(leader))
-        return group, room
+            right = told.limit_kw[:, at] - load[site]
+            room[leader] = np.bincount(told.group, weights=right, minlength=len(leader))
+        return group, np.maximum(room, 0.0)
 
     def _share(self, busy: np.ndarray, asked: np.ndarray, period: int) -> np.ndarray:
         """Let sites that would exceed their connection, and groups that would exceed their right, share it."""
         if self.share_parks is not None:
             asked = self.share_parks(asked, busy, self.min_kw[busy])
-        shared = self._share_among(self.points.site[busy], self.site_kw, busy, asked, period)
+        room = np.maximum(self.site_kw - self._load_kw[self._connection_of_site], 0.0)
+        shared = self._share_among(self.points.site[busy], room, busy, asked, period)
         if self._limits:
             group, room = self._rights(period)
             shared = self._share_among(group[self.points.site[busy]], room, busy, shared, period)
@@ -187,30 +229,43 @@ class CPO(Role):
     def _share_among(
         self, site: np.ndarray, room_kw: np.ndarray, busy: np.ndarray, asked: np.ndarray, period: int
     ) -> np.ndarray:
-        """Share the room of every site that is short by the sharing rule; others get what was asked."""
+        """Share the room of every site that is short by the sharing rule; others get what was asked.
+
+        Who has shown to take less than asked leaves the rest to others; a full car comes last.
+        """
         total = np.bincount(site, weights=np.maximum(asked, 0.0), minlength=len(room_kw))
         short = total > room_kw
         if not short.any():
             return asked
         rows = np.flatnonzero(short[site])
-        shared = asked.copy()
+        shared, points = asked.copy(), busy[rows]
         shared[rows] = allocate(
-            asked[rows],
-            self.min_kw[busy][rows],
+            self._shown.bound(asked[rows], self.min_kw[points], points),
+            self.min_kw[points],
             room_kw,
             self.sharing_rule,
             site=site[rows],
-            priority=self.charge_now[busy][rows].astype(np.float64),
-            laxity_h=self._time_left_h(busy[rows], period),
+            priority=self.charge_now[points].astype(np.float64),
+            laxity_h=self._laxity_h(points, period),
             turn=period,
         )
         return shared
 
-    def _time_left_h(self, points: np.ndarray, period: int) -> np.ndarray:
-        """Time until each car leaves as it told; of others those that came first are thought to leave first."""
-        told = self.departure_min[points] - 15.0 * period
-        guess = USUAL_STAY_MIN - (15.0 * period - self.arrival_min[points])
-        return np.asarray(np.where(np.isnan(told), guess, told) / 60.0)
+    def _laxity_h(self, points: np.ndarray, period: int) -> np.ndarray:
+        """Time until each car leaves less the time it still has to charge, by what was told.
+
+        Of cars that told nothing, those that came first are thought to leave first. Who wants to charge now has no
+        time to lose; a car that took nothing of what it was given has all the time there is.
+        """
+        now = 15.0 * period
+        guess = np.maximum(self.arrival_min[points] + USUAL_STAY_MIN - now, LEAST_STAY_MIN)
+        told = self.departure_min[points] - now
+        left_min = np.where(np.isnan(told), guess, told)
+        need = np.where(np.isnan(self.need_kwh[points]), USUAL_NEED_KWH, self.need_kwh[points])
+        open_kwh = np.maximum(need - self.metered_kwh[points], 0.0)
+        laxity = left_min / 60.0 - open_kwh / np.maximum(self.max_kw[points], 1e-9)
+        laxity = np.where(self.charge_now[points], -1e6, laxity)
+        return np.asarray(np.where(self._shown.is_idle(points), np.inf, laxity))
 
     def _even_share_kw(self, rating_kw: np.ndarray) -> np.ndarray:
         """Power of each point when all points of its site charge at once: safe without communication."""
@@ -228,10 +283,19 @@ class CPO(Role):
             self.charge_now[e.cp_row[same]] = False
         readings = self.knowledge.take(MeterValues)
         for rates in readings:
+            self._note_rates(rates)
             self.send(ChargeRates(rates.cp_row, rates.power_kw, rates.transaction_row, gone))
         if len(gone) and not readings:
             none = np.zeros(0, dtype=np.int64)
             self.send(ChargeRates(none, np.zeros(0), none, gone))
+
+    def _note_rates(self, rates: MeterValues) -> None:
+        """Keep what cars took, and what they have shown to take, of the sessions that are known."""
+        is_now = rates.transaction_row == self.session_at[rates.cp_row]
+        measured = np.zeros(len(self.points.rows))
+        measured[rates.cp_row[is_now]] = rates.power_kw[is_now]
+        self.metered_kwh += 0.25 * measured
+        self._shown.learn(self._limit_kw, measured)
 
     def choose_aggregator(self, parties: Sequence[str], holder: int, cp_row: np.ndarray) -> None:
         """Ask another aggregator to take the own public points over where it brings more than the present one."""

@@ -24,8 +24,10 @@ class EMSP(Role):
     def pass_on_wishes(self) -> None:
         """Tell aggregator and CPO what drivers want (EMSP-3, EMSP-4, EMSP-5)."""
         for wish in self.knowledge.take(DriverWish):
-            self.send(ChargingPreference(wish.session_row, wish.departure_min, wish.desired_kwh, wish.is_override))
-            self.send(ChargingPreferenceToCpo(wish.session_row, wish.is_override))
+            wanted = (wish.departure_min, wish.desired_kwh, wish.urgent_kwh, wish.is_override)
+            self.send(ChargingPreference(wish.session_row, *wanted))
+            told = (wish.departure_min, wish.desired_kwh, wish.is_override)
+            self.send(ChargingPreferenceToCpo(wish.session_row, *told))
 
     def inform_drivers(self) -> None:
         """Tell drivers what their site can give, how they are charged, and what it saved (EMSP-1, EMSP-2, EMSP-6)."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.messages import HomeForecast, LocalLoad
+from agents.messages import HomeForecast, LocalLoad, SiteLoad
 from agents.role import Role
 
 
@@ -15,7 +15,17 @@ class EnergyManager(Role):
 
     role: ClassVar[str] = "energy_manager"
 
-    def measure(self, connection_row: np.ndarray, load_kw: np.ndarray) -> None:
-        """Tell charging points and aggregator the load behind the meter (CP-7, AGG-1)."""
+    def measure(self, connection_row: np.ndarray, load_kw: np.ndarray, is_shared: np.ndarray) -> None:
+        """Tell charging points, aggregator, and the CPO of shared connections the load behind the meter.
+
+        Functions CP-7, AGG-1 and CPO-2.
+
+        Parameters
+        ----------
+        connection_row, load_kw, is_shared : arrays, shape (n,)
+            Connections, their load without charging, and whether several charging points share them.
+        """
         self.send(LocalLoad(connection_row, load_kw))
+        if is_shared.any():
+            self.send(SiteLoad(connection_row[is_shared], load_kw[is_shared]))
         self.send(HomeForecast(connection_row, load_kw))

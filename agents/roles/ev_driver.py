@@ -8,10 +8,11 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
-from agents.fleet.acceptance import Experience, learn
+from agents.fleet.acceptance import AcceptanceSpec, Experience, learn
 from agents.fleet.comfort import missing_kwh, possible_kwh
 from agents.fleet.state import FleetState
 from agents.fleet.tables import Fleet
+from agents.fleet.vehicles import ANXIOUS_BELOW_SHARE
 from agents.information.consent import NEVER
 from agents.information.customers import attentive, choices
 from agents.links import Links
@@ -30,6 +31,8 @@ from agents.role import Role
 
 SHORT_SHARE, SHORT_KWH = 0.05, 0.5
 """A driver is let down when more than this share, and this energy, of what the car could hold is missing."""
+DRIVERS_EFFICIENCY = 0.9
+"""What drivers reckon of a kWh at the meter that ends in the battery."""
 
 
 class EVDriver(mesa.Agent):
@@ -50,9 +53,17 @@ class Drivers(Role):
 
     role: ClassVar[str] = "ev_driver"
 
-    def __init__(self, model: mesa.Model, party: str, links: Links, fleet: Fleet, seed: int = 1) -> None:
+    def __init__(
+        self,
+        model: mesa.Model,
+        party: str,
+        links: Links,
+        fleet: Fleet,
+        seed: int = 1,
+        acceptance: AcceptanceSpec | None = None,
+    ) -> None:
         super().__init__(model, party, links)
-        self.fleet, self.seed = fleet, seed
+        self.fleet, self.seed, self.acceptance = fleet, seed, acceptance or AcceptanceSpec()
         self.withdrawals = np.full(fleet.n_evs, NEVER)
         """Period in which each driver withdraws consent."""
         self.refuses = fleet.vehicles.is_opt_out.astype(bool).copy()
@@ -64,19 +75,33 @@ class Drivers(Role):
         self.told_site_kw, self.told_power_kw = np.full((2, len(fleet.sessions.rows)), np.nan)
         self.told_saving_eur = np.full(len(fleet.sessions.rows), np.nan)
 
-    def wish(self, arrived: np.ndarray) -> None:
-        """Tell app, station and car what the stays that begin should bring (DRV-1 to DRV-3)."""
-        s = self.fleet.sessions
-        refuses = s.is_override[arrived] | self.refuses[s.ev_row[arrived]]
+    def wish(self, arrived: np.ndarray, battery_kwh: np.ndarray) -> None:
+        """Tell app, station and car what the stays that begin should bring (DRV-1 to DRV-3).
+
+        A driver sees the state of charge in the car: what is below the wanted minimum should come at once, and who is
+        anxious and arrives low wants no steering.
+        """
+        s, v = self.fleet.sessions, self.fleet.vehicles
+        ev = s.ev_row[arrived]
+        is_low = v.is_anxious[ev] & (battery_kwh[ev] < ANXIOUS_BELOW_SHARE * v.capacity_kwh[ev])
+        refuses = s.is_override[arrived] | self.refuses[ev] | is_low
         self.refused[arrived] = refuses
         stated = s.stated_departure_min[arrived] >= 0
         with_app = arrived[stated]
         if len(with_app):
             departure = s.stated_departure_min[with_app].copy()
-            self.send(DriverWish(with_app, departure, s.stated_kwh[with_app].astype(np.float64), refuses[stated]))
+            urgent = self._urgent_kwh(ev[stated], battery_kwh[ev[stated]])
+            wanted = s.stated_kwh[with_app].astype(np.float64)
+            self.send(DriverWish(with_app, departure, wanted, urgent, refuses[stated]))
             self.send(DriverWishInCar(with_app, departure))
         if refuses.any():
             self.send(DriverWishAtStation(arrived[refuses], np.ones(int(refuses.sum()), dtype=bool)))
+
+    def _urgent_kwh(self, ev: np.ndarray, battery_kwh: np.ndarray) -> np.ndarray:
+        """Energy at the meter that lifts the battery to the minimum the driver feels safe with."""
+        v = self.fleet.vehicles
+        below = self.experience.minimum_share(v)[ev] * v.capacity_kwh[ev] - battery_kwh
+        return np.asarray(np.maximum(below, 0.0) / DRIVERS_EFFICIENCY)
 
     def leave(self, ended: np.ndarray) -> None:
         """Drive off: the day's sessions are remembered until the evening."""
@@ -91,8 +116,10 @@ class Drivers(Role):
         ended = np.concatenate(self._ended) if self._ended else np.zeros(0, dtype=np.int64)
         self._ended = []
         if len(ended):
-            self.experience = learn(self.experience, self.fleet, state, ended, self.told_saving_eur[ended])
-        self.refuses = self.experience.refuses(self.fleet.vehicles, seed)
+            self.experience = learn(
+                self.experience, self.fleet, state, ended, self.told_saving_eur[ended], self.acceptance
+            )
+        self.refuses = self.experience.refuses(self.fleet.vehicles, seed, self.acceptance)
 
     def choose_aggregator(
         self, parties: Sequence[str], holder: np.ndarray, may: np.ndarray, state: FleetState, rule: str, day: int

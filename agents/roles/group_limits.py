@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from agents.fleet.strategies.allocation import allocate
+
 
 class GroupLimits:
     """Largest charging power of groups of charging points, per period.
@@ -31,17 +33,28 @@ class GroupLimits:
         """Drop limits that have passed."""
         self._groups = [g for g in self._groups if g[1] > period]
 
-    def squeeze(self, period: int, points: np.ndarray, target_kw: np.ndarray) -> np.ndarray:
-        """Scale positive targets of the given points down to every group's limit."""
-        power = np.zeros(len(self._connection_row))
-        power[points] = target_kw
+    def squeeze(
+        self, period: int, points: np.ndarray, target_kw: np.ndarray, min_kw: np.ndarray, laxity_h: np.ndarray
+    ) -> np.ndarray:
+        """Bring the targets of the given points under every group's limit; who has most time to spare waits.
+
+        Below its minimum a car does not charge at all: cars are switched, not scaled.
+
+        Parameters
+        ----------
+        points : int array, shape (n,)
+            Points with a car.
+        target_kw, min_kw, laxity_h : float arrays, shape (n,)
+            Finite targets, lowest powers other than zero, and time to spare.
+        """
+        power = np.asarray(target_kw, dtype=np.float64).copy()
         for first, end, members, limit in self._groups:
             if first <= period < end and np.isfinite(limit[period - first]):
-                wanted = np.maximum(power[members], 0.0)
-                finite = np.where(np.isfinite(wanted), wanted, 0.0)
-                share = min(1.0, max(float(limit[period - first]), 0.0) / max(float(np.sum(finite)), 1e-9))
-                power[members] = np.where(power[members] > 0.0, power[members] * share, power[members])
-        return power[points]
+                most = max(float(limit[period - first]), 0.0)
+                rows = np.flatnonzero(np.isin(points, members))
+                if float(np.sum(power[rows])) > most:
+                    power[rows] = allocate(power[rows], min_kw[rows], most, "least_laxity", laxity_h=laxity_h[rows])
+        return power
 
     def is_limited(self, period: int) -> np.ndarray:
         """Points whose power is sold or capped in a period, bool[n_points]: nothing more may be promised of them."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import claims, hil, information, listings, pages, reports, runs, statements, sweeps, uftp
+from experiments.cli import claims, gaps, hil, information, listings, pages, reports, runs, statements, sweeps, uftp
 
 app = typer.Typer(
     name="flexpolder",
@@ -43,6 +43,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     reports.report,
     reports.compare,
     statements.statement,
+    gaps.gap,
     uftp.uftp,
     listings.scenarios,
     listings.levers,

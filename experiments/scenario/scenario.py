@@ -15,6 +15,8 @@ import numpy as np
 from agents.settings import (
     DEFAULT_PARTIES,
     SEGMENTS,
+    CarSettings,
+    DriverSettings,
     EventSettings,
     FleetSettings,
     GridSettings,
@@ -183,4 +185,6 @@ def fleet_settings(fleet: FleetSection) -> FleetSettings:
         is_learning=fleet.is_learning,
         sessions=fleet.sessions,
         sessions_time_zone=fleet.sessions_time_zone,
+        drivers=DriverSettings(**fleet.drivers.model_dump()),
+        cars=CarSettings(**fleet.cars.model_dump()),
     )

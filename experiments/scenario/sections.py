@@ -62,6 +62,51 @@ class SegmentSection(Section):
     smart_share: float = Field(default=1.0, description="share of drivers who take part in smart charging", ge=0, le=1)
 
 
+class DriversSection(Section):
+    """What drivers want and what they say of it."""
+
+    stating_error_min: float = Field(
+        default=45.0, description="spread of the error in stated departures; 0 = truthful", ge=0, le=480
+    )
+    stating_error_share: float = Field(
+        default=0.25, description="log spread of the error in the stated energy; 0 = truthful", ge=0, le=2
+    )
+    refuse_share: float = Field(
+        default=0.05, description="drivers who refuse smart charging before any experience", ge=0, le=1
+    )
+    desired_full_share: float = Field(
+        default=0.5, description="drivers of battery cars who want 100 % instead of 80 %", ge=0, le=1
+    )
+    minimum_share: float = Field(
+        default=0.2, description="mean state of charge wanted at once, before anything smart", ge=0, le=0.6
+    )
+    anxious_share: float = Field(
+        default=0.1,
+        description="drivers with range anxiety: they want 100 %, at least half of it at once, plug in more often and "
+        "press 'charge now' when they arrive low",
+        ge=0, le=1,
+    )  # fmt: skip
+
+
+class CarsSection(Section):
+    """How cars react to set-points and what their batteries may do."""
+
+    reaction_s: float = Field(default=0.0, description="dead time after a new set-point", ge=0, le=300)
+    ramp_s: float = Field(default=0.0, description="length of the straight ramp to a new set-point", ge=0, le=300)
+    sleeper_share: float = Field(default=0.03, description="cars that fall asleep in a pause", ge=0, le=1)
+    deaf_share: float = Field(
+        default=0.0, description="cars that a pause puts to sleep until they are plugged in anew", ge=0, le=1
+    )
+    sleep_after_min: float = Field(default=30.0, description="length of a pause that puts them to sleep", ge=0, le=1440)
+    wake_min: float = Field(default=5.0, description="time that waking a sleeper takes", ge=0, le=240)
+    cable_16a_share: float = Field(default=0.15, description="drivers with a 16 A cable and a stronger car", ge=0, le=1)
+    soh_mean_share: float = Field(default=0.96, description="mean state of health of batteries", ge=0.8, le=1)
+    v2x_reserve_share: float = Field(default=0.3, description="state of charge below which no car delivers", ge=0, le=1)
+    v2x_warranty_kwh_per_week: float = Field(
+        default=200.0, description="energy that a maker's warranty lets a car deliver", ge=0, le=10000
+    )
+
+
 class FleetSection(Section):
     """The simulated EVs."""
 
@@ -91,6 +136,8 @@ class FleetSection(Section):
         default=None, description="CSV or Parquet file of recorded sessions instead of drawn ones (docs/sessions.md)"
     )
     sessions_time_zone: str = Field(default="", description="zone of recorded times without offset")
+    drivers: DriversSection = Field(default=DriversSection(), description="what drivers want and say")
+    cars: CarsSection = Field(default=CarsSection(), description="how cars react and what batteries may do")
 
 
 class GridSection(Section):
