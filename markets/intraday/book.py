@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import islice
 
 from markets.intraday.orders import KINDS, BookTerms, Level, Order, Product, Refusal, Snapshot, Trade
@@ -29,6 +30,7 @@ class _Entry:
     peak: int
     since: int
     turn: int
+    until_min: float
 
     @property
     def badness(self) -> int:
@@ -86,6 +88,7 @@ class OrderBook:
     the order that was in the book first. An all-or-none order keeps its place and is passed over by orders smaller
     than itself; when later orders rest against it, it is tried again as a whole. An iceberg's next peak joins the end
     of the queue at its price. Replacing an order keeps its place only when the quantity falls and nothing else changes.
+    An order that is good till a date leaves the book when its time has come, before anything else happens there.
 
     Parameters
     ----------
@@ -116,6 +119,7 @@ class OrderBook:
         self._next_id = 0
         self._turn = 0
         self._used: set[int] = set()
+        self._dated: list[tuple[float, int]] = []
         self._resting: dict[int, _Entry] = {}
         self._queues = {True: _Queue(), False: _Queue()}
 
@@ -134,6 +138,7 @@ class OrderBook:
         list of Trade
             The trades it caused, in order.
         """
+        self._expire_dated(time_min)
         rule = self._broken_rule(order, time_min)
         if rule:
             self.refusals.append(Refusal(time_min, order.order_id, order.owner, rule))
@@ -147,6 +152,14 @@ class OrderBook:
         self.last_order_id = order_id
         return self._enter(self._entry_of(order, order_id), time_min)
 
+    def is_fillable(self, order: Order, time_min: float = 0.0) -> bool:
+        """Whether an order breaks no rule and would trade completely at once."""
+        self._expire_dated(time_min)
+        if self._broken_rule(order, time_min):
+            return False
+        entry = self._entry_of(order, -1)
+        return self._plan(entry).lots == entry.lots
+
     def cancel(self, order_id: int, owner: int | None = None, time_min: float = 0.0) -> bool:
         """Take an order out; an unknown one, another owner's, or one after the gate is refused.
 
@@ -155,6 +168,7 @@ class OrderBook:
         bool
             Whether an order left the book.
         """
+        self._expire_dated(time_min)
         rule = self._access_rule(order_id, owner, time_min)
         if rule:
             self.refusals.append(Refusal(time_min, order_id, -1 if owner is None else owner, rule))
@@ -180,6 +194,7 @@ class OrderBook:
         list of Trade
             The trades it caused.
         """
+        self._expire_dated(time_min)
         rule = self._access_rule(order_id, owner, time_min)
         if rule:
             self.refusals.append(Refusal(time_min, order_id, -1 if owner is None else owner, rule))
@@ -188,7 +203,7 @@ class OrderBook:
         quantity = self.terms.mw(entry.lots) if quantity_mw is None else quantity_mw
         price = self.terms.price(entry.tick) if price_eur_per_mwh is None else price_eur_per_mwh
         peak = min(self.terms.mw(entry.peak), quantity) if entry.peak else 0.0
-        changed = Order(entry.owner, entry.is_buy, quantity, price, entry.kind, peak)
+        changed = Order(entry.owner, entry.is_buy, quantity, price, entry.kind, peak, good_till_min=entry.until_min)
         rule = self._broken_rule(changed, time_min)
         if rule:
             self.refusals.append(Refusal(time_min, order_id, entry.owner, rule))
@@ -203,6 +218,7 @@ class OrderBook:
 
     def snapshot(self, time_min: float = 0.0, depth: int | None = None) -> Snapshot:
         """Give the visible book: price levels with shown power, best first, at most ``depth`` a side."""
+        self._expire_dated(time_min)
         bids, asks = (tuple(self._levels(side, depth)) for side in (True, False))
         return Snapshot(time_min, bids, asks)
 
@@ -222,18 +238,29 @@ class OrderBook:
             self._drop(entry, time_min, "expired")
         return len(entries)
 
+    def _expire_dated(self, time_min: float) -> None:
+        """Drop the orders whose date has come."""
+        while self._dated and self._dated[0][0] <= time_min:
+            entry = self._resting.get(heappop(self._dated)[1])
+            if entry is not None and entry.until_min <= time_min:
+                self._drop(entry, entry.until_min, "good_till_date")
+
     # --- entry -----------------------------------------------------------------------------------------------------
 
     def _broken_rule(self, order: Order, time_min: float) -> str:
         """First rule an order breaks, or an empty string."""
         terms, mw, price, peak_mw = self.terms, order.quantity_mw, order.price_eur_per_mwh, order.peak_mw
-        if not (math.isfinite(mw) and math.isfinite(price) and math.isfinite(peak_mw)):
+        if not (math.isfinite(mw) and math.isfinite(price) and math.isfinite(peak_mw)) or math.isnan(
+            order.good_till_min
+        ):
             return "not_a_number"
         low, high, most = terms.price_min_eur_per_mwh, terms.price_max_eur_per_mwh, terms.volume_max_mw
         if time_min < terms.opens_min:
             return "before_gate_opening"
         if not time_min < terms.closes_min:
             return "after_gate_closure"
+        if order.good_till_min <= time_min:
+            return "good_till_date_past"
         if order.kind not in KINDS:
             return "unknown_order_kind"
         if mw < 0.0 or peak_mw < 0.0:
@@ -281,6 +308,7 @@ class OrderBook:
             peak,
             self._turn,
             self._turn,
+            order.good_till_min,
         )
 
     # --- matching --------------------------------------------------------------------------------------------------
@@ -294,6 +322,8 @@ class OrderBook:
             return trades
         entry.shown = min(entry.peak, entry.lots) if entry.peak else entry.lots
         self._resting[entry.order_id] = entry
+        if entry.until_min < math.inf:
+            heappush(self._dated, (entry.until_min, entry.order_id))
         self._queues[entry.is_buy].add(entry)
         return trades + self._retry_all_or_none(not entry.is_buy, time_min)
 

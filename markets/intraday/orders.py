@@ -139,6 +139,8 @@ class Order:
         Visible part of an iceberg, above 0 and at most the quantity.
     order_id : int
         Identifier, 0 or more and not used before in the book; -1 lets the book number it.
+    good_till_min : float
+        Minute from which the order no longer rests (good till date); infinite for the whole session.
     """
 
     owner: int
@@ -148,6 +150,7 @@ class Order:
     kind: str = "limit"
     peak_mw: float = 0.0
     order_id: int = -1
+    good_till_min: float = math.inf
 
 
 class Trade(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from markets.calendar import Horizon
@@ -28,7 +29,7 @@ class ContinuousMarket:
     Attributes
     ----------
     refusals : list of Refusal
-        Orders for products that do not exist (``"unknown_product"``); each book lists its own.
+        Orders for products that do not exist (``"unknown_product"``) and refused baskets; each book lists its own.
     """
 
     def __init__(
@@ -68,6 +69,35 @@ class ContinuousMarket:
             self.refusals.append(Refusal(time_min, order.order_id, order.owner, "unknown_product"))
             return []
         return self.book(product).submit(order, time_min)
+
+    def submit_basket(self, legs: Sequence[tuple[Product, Order]], time_min: float) -> list[list[Trade]]:
+        """Enter a linked basket: all its orders trade completely at once, or none does anything.
+
+        Parameters
+        ----------
+        legs : sequence of (Product, Order)
+            One order per product; whatever their kind, none may rest.
+        time_min : float
+            Time of entry.
+
+        Returns
+        -------
+        list of list of Trade
+            Trades of every leg; empty lists where the basket was refused (see :attr:`refusals`): ``"unknown_product"``,
+            ``"repeated_product"`` or ``"basket_not_filled"``.
+        """
+        products = [product for product, _ in legs]
+        unknown = [not self.is_known(p) for p in products]
+        repeated = [p in products[:k] for k, p in enumerate(products)]
+        if any(unknown) or any(repeated):
+            rules = zip(unknown, repeated, legs, strict=True)
+            broken = [("unknown_product" if u else "repeated_product", order) for u, r, (_, order) in rules if u or r]
+        elif all(self.book(product).is_fillable(order, time_min) for product, order in legs):
+            return [self.book(product).submit(replace(order, kind="fok"), time_min) for product, order in legs]
+        else:
+            broken = [("basket_not_filled", order) for _, order in legs]
+        self.refusals += [Refusal(time_min, order.order_id, order.owner, rule) for rule, order in broken]
+        return [[] for _ in legs]
 
     def close_gates(self, time_min: float) -> int:
         """Drop what still rests in books whose gate has closed; gives the number of orders dropped."""
