@@ -81,9 +81,8 @@ class DSO(GridOperator):
         offer = self._last_offer
         if offer is None:
             return []
-        known = self._prognosis_kw[periods].any()
-        if not known:
-            self._expect_like_before(periods)
+        unknown = periods[~self._has_prognosis[periods]]
+        self._expect_like_before(unknown)
         needs = self.needs(periods, probability=1.0 - SURE)
         called = []
         factors = self.effectivity()
@@ -105,8 +104,7 @@ class DSO(GridOperator):
                 mw = float(withheld[i]) / 1000.0
                 expected_mw, owed = float(expected[i]) / 1000.0, 0.25 * mw * price_eur_per_mwh
                 called.append(CalledLimit(needs.first + i, branch, expected_mw, mw, owed))
-        if not known:
-            self._prognosis_kw[periods] = 0.0
+        self._prognosis_kw[unknown] = 0.0
         return called
 
     def leave_room(self, periods: np.ndarray, rows: np.ndarray, right_kw: np.ndarray) -> np.ndarray:
@@ -130,9 +128,10 @@ class DSO(GridOperator):
 
     def _expect_like_before(self, periods: np.ndarray) -> None:
         """Before a day's prognoses are in, expect those of the last day that has them, quarter by quarter."""
-        known = np.flatnonzero(self._has_prognosis[: int(periods[0])])
-        if not len(known):
+        known = np.flatnonzero(self._has_prognosis)
+        if not len(known) or not len(periods):
             return
+        known = known[known < periods[0]]
         newest = known[-min(len(known), 100) :]
         by_quarter = dict(zip(self._quarter[newest].tolist(), newest.tolist(), strict=True))
         for period in periods.tolist():

@@ -17,6 +17,11 @@ MAX_POINTS = 3000
 _TEXT, _REAL, _WHOLE, _FLAG = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean()
 
 # Columns the report uses, by table and kind. A table may have more; a missing one is read as empty.
+_OUTAGES = {
+    _TEXT: "kind resupplied_by",
+    _WHOLE: "branch_index first_period periods connections",
+    _REAL: "connection_h unserved_kwh postponed_kwh emergency_kwh",
+}
 COLUMNS: dict[str, dict[pl.DataType, str]] = {
     "periods": {_WHOLE: "period day", _REAL: "local_hour", pl.Datetime("ms"): "time_utc"},
     "prices": {
@@ -94,10 +99,18 @@ COLUMNS: dict[str, dict[pl.DataType, str]] = {
         _WHOLE: "branch_index",
         _REAL: "hot_spot_max_c loss_of_life_h uncontrolled_hot_spot_max_c uncontrolled_loss_of_life_h",
     },
-    "outages": {
-        _TEXT: "kind resupplied_by",
-        _WHOLE: "branch_index first_period periods connections",
-        _REAL: "connection_h unserved_kwh postponed_kwh emergency_kwh",
+    "outages": _OUTAGES,
+    "uncontrolled_outages": _OUTAGES,
+    "breaches": {
+        _TEXT: "agreement rule by",
+        _WHOLE: "connection_row group first_period quarters",
+        _REAL: "energy_kwh penalty_eur",
+    },
+    "signals": {
+        _TEXT: "route learns",
+        _WHOLE: "signals lost quarters sessions",
+        _REAL: "delay_min bought_mwh used_mwh deviation_mwh imbalance_mwh imbalance_eur withheld_mwh withheld_eur "
+        "missing_kwh hardware_eur",
     },
     "market_monitor": {
         _TEXT: "market largest_seller pivotal_party",

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
+from experiments.report.figures.contracts import breaches, signals
 from experiments.report.figures.grid_picture import branch_title, foretold
 from experiments.report.palette import BLUE, FAINT, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, chart, time_chart
 from experiments.report.section import Chart, Section, empty, heading, note
@@ -35,7 +36,9 @@ def section(run: RunView) -> Section:
         blocks: list[Chart | str] = [empty("The operators expected no congestion and did not intervene.")]
     else:
         blocks = [_timeline(run, announced, done), *_needed(announced), *_cost(run, done)]
-    return Section(key, title, lead, [*blocks, *_operators(run), *_calibration(run), *_rights(run)])
+    return Section(
+        key, title, lead, [*blocks, *_operators(run), *_calibration(run), *signals(run), *_rights(run), *breaches(run)]
+    )
 
 
 def _timeline(run: RunView, announced: pl.DataFrame, done: pl.DataFrame) -> Chart:
@@ -294,7 +297,9 @@ def outages(run: RunView) -> list[Chart | str]:
     """Interruptions of supply and trips of protection, one row each."""
     found = run.table("outages")
     if found.is_empty():
-        return [note("No outage, islanding or protection trip took place.")]
+        trips = run.table("uncontrolled_outages").filter(pl.col("kind") == "trip").height
+        text = f" Uncontrolled charging would have tripped protection {plural(trips, 'time')}." if trips else ""
+        return [note(f"No outage, islanding or protection trip took place.{text}")]
     names = {row["branch_index"]: branch_title(row) for row in run.table("branches").iter_rows(named=True)}
     clock = run.local_time
     rows = []
@@ -317,4 +322,7 @@ def outages(run: RunView) -> list[Chart | str]:
         f"{plural(found.height, 'interruption')}: {energy(float(found['unserved_kwh'].sum() or 0))} of homes and sites "
         f"was not served, {energy(float(found['emergency_kwh'].sum() or 0))} came out of cars."
     )
+    if "trip" in found["kind"].to_list() or "trip" in run.table("uncontrolled_outages")["kind"].to_list():
+        own, free = (int((run.table(t)["kind"] == "trip").sum()) for t in ("outages", "uncontrolled_outages"))
+        text += f" Protection tripped {plural(own, 'time')}; with uncontrolled charging {plural(free, 'time')}."
     return [heading("Outages and protection"), note(text), table(heads, rows, "Outages", 3)]
