@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import mesa
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from agents.fleet.figures import V2X_ONE_WAY as ONE_WAY
 from agents.fleet.strategies import STRATEGIES
@@ -171,6 +172,7 @@ class Aggregator(Role):
         self.has_news = False
         """The DSO limited points for more than the coming quarter: the BRP should hear of it now."""
         self._offer: CongestionOffer | None = None
+        self._offered: tuple[np.ndarray, np.ndarray, csr_matrix] | None = None
         self._replay: Replay | None = None
         self._brp_expects_mw = np.full(end, np.nan)
         self._heard_balance = -10
@@ -369,7 +371,7 @@ class Aggregator(Role):
             may_deliver = self.services.follows_prices("v2x")[chosen]
             view = view_of(self.believed, self.points, self.session_at[chosen], period, may_deliver)
             power = STRATEGIES[name](view, self._signal(chosen, period, name))
-            self.plan_kw[chosen, period:] = 0.0
+            self.plan_kw[chosen, period : period + AHEAD] = 0.0
             self.plan_kw[chosen, period : period + power.shape[1]] = power
             is_used = np.abs(power) > 1e-6
             last = power.shape[1] - np.argmax(is_used[:, ::-1], axis=1)
@@ -386,9 +388,7 @@ class Aggregator(Role):
         """Contract prices, dearer where the grid has no room; limit and roof of the sites, load behind the meters."""
         ahead = slice(period, period + AHEAD)
         buy, sell = self.price_eur_per_kwh[ahead], self.feed_in_eur_per_kwh[ahead]
-        extra = (
-            None if self.limits.is_empty else self.limits.penalty_eur_per_kwh(period, AHEAD, points, AVOID_EUR_PER_KWH)
-        )
+        extra = self.limits.penalty_eur_per_kwh(period, AHEAD, points, AVOID_EUR_PER_KWH)
         if extra is not None:
             buy, sell = buy[None, :] + extra, sell[None, :] + extra
         signal = Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=WEAR_EUR_PER_KWH)
@@ -525,15 +525,19 @@ class Aggregator(Role):
     def _expected_mw(self, now: int, periods: np.ndarray, quarters: np.ndarray, *, is_new: bool = True) -> np.ndarray:
         """Expected power of the pool: plans of the cars that are here, and yesterday's sessions come again."""
         if now < REPLAY_FROM:
-            here = self.plan_kw[:, periods].sum(axis=0) / 1000.0
+            here = self._planned_kw(periods) / 1000.0
             arriving = 1.0 - np.exp(-np.maximum(periods - max(now, 0) + 1, 0) / ARRIVAL_PERIODS)
             return here + arriving * np.maximum(self.usual_mw[quarters] - here, 0.0)
         if is_new or self._replay is None:
             self._replay = self._replay_now(now)
-        own = (self.plan_kw[:, periods].sum(axis=0) + self._replay.total_kw(periods, now)) / 1000.0
+        own = (self._planned_kw(periods) + self._replay.total_kw(periods, now)) / 1000.0
         told = self._brp_expects_mw[periods]
         is_near = periods < now + NEAR_PERIODS
         return np.where(np.isnan(told) | is_near, own, (1.0 - BRP_WEIGHT) * own + BRP_WEIGHT * told)
+
+    def _planned_kw(self, periods: np.ndarray) -> np.ndarray:
+        """Sum of the plans of the cars that are here, float64[n]."""
+        return np.asarray(self.plan_kw[:, _span(periods)].sum(axis=0, dtype=np.float64))
 
     def _replay_now(self, now: int) -> Replay:
         ahead = slice(now, now + AHEAD)
@@ -549,23 +553,31 @@ class Aggregator(Role):
         can_help = self.takes_part & self.services.offers("congestion_management")
         if not can_help.any():
             return
-        own = self.share > 0.0
+        rows, per_connection = self._own_connections()
         by_point = self._prognosis_of_points_kw(now, periods, quarters)
-        prognosis = self._per_connection @ by_point
-        flexible = self._per_connection @ np.where(can_help[:, None], by_point, 0.0)
-        rating = self._per_connection @ np.where(can_help, self.points.max_kw * self.share, 0.0)
-        rows = np.unique(self.points.connection_row[own])
+        prognosis = flexible = per_connection @ by_point
+        if not can_help.all():
+            flexible = per_connection @ np.where(can_help[:, None], by_point, 0.0)
+        rating = per_connection @ np.where(can_help, self.points.max_kw * self.share, 0.0)
         energy = self._energy_price(int(periods[0]), len(periods))
         self._offer = CongestionOffer(
             int(periods[0]),
             rows,
-            prognosis[rows],
-            FLEXIBLE_SHARE * flexible[rows] * self._unreserved_share(periods, flexible.sum(axis=0)),
-            INCREASE_SHARE * np.repeat(rating[rows][:, None], len(periods), axis=1),
+            prognosis,
+            flexible * (FLEXIBLE_SHARE * self._unreserved_share(periods, flexible.sum(axis=0))),
+            np.repeat(INCREASE_SHARE * rating[:, None], len(periods), axis=1),
             np.round(np.minimum(energy + SHIFT_EUR_PER_MWH, self.congestion_eur_per_mwh), 2),
             np.round(energy - SHIFT_EUR_PER_MWH, 2),
         )
         self.send(self._offer)
+
+    def _own_connections(self) -> tuple[np.ndarray, csr_matrix]:
+        """Connections of the own customers, and the matrix that adds their points up."""
+        own = self.share > 0.0
+        if self._offered is None or not np.array_equal(self._offered[0], own):
+            rows = np.unique(self.points.connection_row[own])
+            self._offered = own, rows, self._per_connection[rows]
+        return self._offered[1], self._offered[2]
 
     def _unreserved_share(self, periods: np.ndarray, flexible_kw: np.ndarray) -> np.ndarray:
         """Part of the flexible power that is not promised as reserve, float[n]."""
@@ -575,14 +587,14 @@ class Aggregator(Role):
     def _prognosis_of_points_kw(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> np.ndarray:
         """Expected power of every point, float64[n_points, n]."""
         if now < REPLAY_FROM:
-            here = self.plan_kw[:, periods]
-            missing = 1000.0 * self._expected_mw(now, periods, quarters) - here.sum(axis=0)
+            here = self.plan_kw[:, _span(periods)]
+            missing = 1000.0 * self._expected_mw(now, periods, quarters) - self._planned_kw(periods)
             weight = self.points.max_kw * self.share
             share = weight / max(float(np.sum(weight)), 1e-9)
             return here + np.outer(share, np.maximum(missing, 0.0))
         if periods[0] > now or self._replay is None:
             self._replay = self._replay_now(now)
-        return self.plan_kw[:, periods] + self._replay.points_kw(periods, now, len(self.points.rows))
+        return self.plan_kw[:, _span(periods)] + self._replay.points_kw(periods, now, len(self.points.rows))
 
     def _energy_price(self, first: int, n: int) -> np.ndarray:
         """Bare energy price in the contract price, EUR/MWh."""
@@ -675,6 +687,11 @@ class Aggregator(Role):
             self.send(SwitchRequest(chosen.ev_row))
         for by_cpo in self.knowledge.take(AggregatorChosenByCpo):
             self.send(PointSwitchRequest(by_cpo.cp_row))
+
+
+def _span(periods: np.ndarray) -> slice:
+    """Periods that follow one another, as a slice: it needs no copy."""
+    return slice(int(periods[0]), int(periods[-1]) + 1)
 
 
 def usual_profile_mw(points: ChargingPoints, share: np.ndarray) -> np.ndarray:

@@ -101,6 +101,7 @@ class GridOperator(Role):
         n = len(standard.quarter)
         self._prognosis_kw = np.zeros((n, linear.arrays.n_nodes), dtype=np.float32)
         self._has_prognosis = np.zeros(n, dtype=bool)
+        self._told_rows: np.ndarray | None = None
         self.phase_factor = np.full(linear.arrays.n_branches, FIRST_PHASE_FACTOR)
         self.log = AnnouncementLog()
         shape = (n, linear.arrays.n_branches)
@@ -126,11 +127,12 @@ class GridOperator(Role):
         for told in self.knowledge.take(self.offer):
             n = min(told.prognosis_kw.shape[1], len(self._prognosis_kw) - told.first_period)
             span = slice(told.first_period, told.first_period + n)
-            nodes = self.node_of_connection[told.connection_row]
-            to_node = csr_matrix(
-                (np.ones(len(nodes)), (nodes, np.arange(len(nodes)))), shape=(self._prognosis_kw.shape[1], len(nodes))
-            )
-            self._prognosis_kw[span] = (to_node @ told.prognosis_kw[:, :n]).T
+            if self._told_rows is None or not np.array_equal(self._told_rows, told.connection_row):
+                self._told_rows = told.connection_row
+                nodes = self.node_of_connection[told.connection_row]
+                shape = self._prognosis_kw.shape[1], len(nodes)
+                self._to_node = csr_matrix((np.ones(len(nodes)), (nodes, np.arange(len(nodes)))), shape=shape)
+            self._prognosis_kw[span] = (self._to_node @ told.prognosis_kw[:, :n]).T
             self._has_prognosis[span] = True
 
     def monitor(self, period: int, node_kw: np.ndarray, loading_share: np.ndarray) -> None:

@@ -66,6 +66,8 @@ class GroupLimits:
 
     def penalty_eur_per_kwh(self, period: int, n_ahead: int, points: np.ndarray, size: float) -> np.ndarray | None:
         """Price that makes plans avoid limited periods, float[n_points, n_ahead]; None where nothing is limited."""
+        if self.is_empty:
+            return None
         extra = np.zeros((len(points), n_ahead))
         place = np.full(len(self._connection_row), -1)
         place[points] = np.arange(len(points))

@@ -49,20 +49,30 @@ class Replay:
 
     def points_kw(self, periods: np.ndarray, after: int, n_points: int) -> np.ndarray:
         """Expected power per point of sessions that come after a period, float64[n_points, n]."""
-        total = np.zeros((n_points, len(periods)))
-        at = periods - self.first
-        inside = (at >= 0) & (at < self.plan_kw.shape[1])
-        to_come = self.arrival > after
-        total[:, inside] = summing(self.cp_row[to_come], n_points) @ self.plan_kw[np.ix_(to_come, at[inside])]
-        return total
+        known, to_come = self._known(periods), self.arrival > after
+        found = summing(self.cp_row[to_come], n_points) @ self.plan_kw[to_come, known]
+        return _padded(found, periods - self.first, known)
 
     def total_kw(self, periods: np.ndarray, after: int) -> np.ndarray:
         """The same summed over points, float64[n]."""
-        total = np.zeros(len(periods))
-        at = periods - self.first
-        inside = (at >= 0) & (at < self.plan_kw.shape[1])
-        total[inside] = self.plan_kw[self.arrival > after][:, at[inside]].sum(axis=0, dtype=np.float64)
-        return total
+        known = self._known(periods)
+        found = self.plan_kw[self.arrival > after, known].sum(axis=0, dtype=np.float64)
+        return _padded(found, periods - self.first, known)
+
+    def _known(self, periods: np.ndarray) -> slice:
+        """Columns of the plans that lie within some periods that follow one another."""
+        n = self.plan_kw.shape[1]
+        return slice(min(max(int(periods[0]) - self.first, 0), n), min(max(int(periods[-1]) + 1 - self.first, 0), n))
+
+
+def _padded(found: np.ndarray, at: np.ndarray, known: slice) -> np.ndarray:
+    """Values of some columns with zeros for the columns ``at`` that are not known, float64[..., n]."""
+    if found.shape[-1] == len(at):
+        return np.asarray(found)
+    total = np.zeros((*found.shape[:-1], len(at)))
+    first = known.start - int(at[0])
+    total[..., first : first + found.shape[-1]] = found
+    return total
 
 
 def replay(
