@@ -531,6 +531,19 @@ def test_results_of_another_schema_version_are_refused(tmp_path):
             use(tmp_path / "s")
 
 
+def test_a_key_figure_that_came_later_reads_as_unknown_and_an_unknown_column_is_refused(tmp_path):
+    drive.start(plan(), tmp_path / "s", conduct())
+    whole = pq.read_table(tmp_path / "s" / "runs.parquet")
+    pq.write_table(whole.drop_columns(["ev_peak_kw"]), tmp_path / "s" / "runs.parquet")
+    runs = Results.open(tmp_path / "s").runs
+    assert runs["ev_peak_kw"].is_nan().all()
+    assert runs["day_ahead_mean_eur_per_mwh"].is_finite().all()
+    assert drive.resume(tmp_path / "s", conduct()).n_new == 0
+    pq.write_table(whole.rename_columns({"ev_peak_kw": "ev_peak_mw"}), tmp_path / "s" / "runs.parquet")
+    with pytest.raises(FolderError, match="another schema than this program writes"):
+        _ = Results.open(tmp_path / "s").runs
+
+
 # --- stop rule
 
 

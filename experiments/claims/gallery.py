@@ -47,7 +47,7 @@ class Scale:
     scenario: str = "small"
 
 
-SCALES = {"small": Scale(8, 1, 16), "large": Scale(40, 4, 25)}
+SCALES = {"small": Scale(8, 1, 16), "large": Scale(40, 4, 50)}
 
 
 @dataclass(frozen=True)

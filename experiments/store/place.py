@@ -296,8 +296,13 @@ def reason(error: BaseException) -> str:
 def write_whole(path: Path, content: bytes | pa.Buffer) -> None:
     """Write a file through a temporary name, so that no reader ever sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def parquet_bytes(table: pa.Table) -> pa.Buffer:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments import provenance
+from experiments.kpis import KPIS
 from experiments.scenario import Scenario
 from experiments.scenario.reader import from_raw
 from experiments.store.folder import MANIFEST, SCHEMA_VERSION, FolderError, read_manifest
@@ -202,14 +203,27 @@ def all_runs(out: Place) -> pa.Table:
         table = out.table(name)
         if name == RUNS:
             table = _with_log(table, out)
-        if not table.schema.equals(run_schema()):
-            raise FolderError(f"{out}/{name} has another schema than this program writes; use the version that made it")
-        tables.append(table)
+        tables.append(_as_declared(table, f"{out}/{name}"))
     if not tables:
         return run_schema().empty_table()
     merged = pa.concat_tables(tables)
     _, first = np.unique(merged["job"].to_numpy(), return_index=True)
     return merged.take(pa.array(first))
+
+
+def _as_declared(runs: pa.Table, name: str) -> pa.Table:
+    """Runs with the columns of today: key figures that came later are NaN, anything else that differs is refused."""
+    import pyarrow as pa
+
+    schema = run_schema()
+    later = [n for n in schema.names if n not in runs.column_names and n in KPIS]
+    for figure in later:
+        runs = runs.append_column(schema.field(figure), pa.nulls(runs.num_rows, pa.float64()).fill_null(NAN))
+    if set(runs.column_names) == set(schema.names):
+        runs = runs.select(schema.names)
+    if not runs.schema.equals(schema):
+        raise FolderError(f"{name} has another schema than this program writes; use the version that made it")
+    return runs.replace_schema_metadata(None)
 
 
 def _with_log(runs: pa.Table, out: Place) -> pa.Table:
