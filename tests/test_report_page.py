@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html as html_module
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -359,6 +361,7 @@ HANDS = """<script>(async () => {
   root.dataset.played = Number(get("slide").value) - Number(spot) + get("play").textContent;
   set("layout", "tree", "change"); await wait(50);
   root.dataset.tree = grid.layout.annotations.map((a) => a.text).join();
+  HTMLAnchorElement.prototype.click = () => {}; // a real download can keep a headless browser from ending
   const saved = [];
   for (const button of document.querySelectorAll("button.csv")) { button.click(); saved.push(root.dataset.saved); }
   root.dataset.downloads = saved.length; root.dataset.rows = saved.map((s) => s.split(":")[1]).join();
@@ -377,14 +380,23 @@ def _browse_with(hands: str, page: str, folder: Path) -> tuple[dict[str, str], s
     file = folder / "page.html"
     file.write_text(page.replace("</body>", hands), encoding="utf-8")
     profile = f"--user-data-dir={folder / 'profile'}"
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, profile, file.as_uri()], capture_output=True, text=True, timeout=120, check=False
-    )
-    found = re.search(r"<html[^>]*>", done.stdout)
-    assert found, f"Chromium showed nothing: {done.stderr[-500:]}"
+    dom, said = _ask([CHROMIUM, *FLAGS, profile, file.as_uri()])
+    found = re.search(r"<html[^>]*>", dom)
+    assert found, f"Chromium showed nothing: {said[-500:]}"
     data = dict(re.findall(r'data-([a-z]+)="([^"]*)"', found.group()))
-    complaints = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return data, complaints, done.stdout
+    complaints = "\n".join(line for line in said.splitlines() if "CONSOLE" in line)
+    return data, complaints, dom
+
+
+def _ask(command: list[str], most_s: float = 90.0) -> tuple[str, str]:
+    """Output of the browser; one that has answered but does not end is ended with all its processes."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as browser:
+        try:
+            dom, said = browser.communicate(timeout=most_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(browser.pid, signal.SIGKILL)
+            dom, said = browser.communicate()
+    return dom.decode(errors="replace"), said.decode(errors="replace")
 
 
 @pytest.mark.slow

@@ -203,6 +203,7 @@ HANDS = """<script>(async () => {
   root.dataset.brushed = shown(); root.dataset.linked = dots("#explore-b");
   const axis = get("[data-axis=ax]"); axis.value = "1"; axis.dispatchEvent(new Event("change")); await wait(80);
   root.dataset.axis = get("#explore-a").layout.xaxis.title.text;
+  HTMLAnchorElement.prototype.click = () => {}; // a real download can keep a headless browser from ending
   get("[data-act=download]").click(); root.dataset.points = root.dataset.saved;
   get("[data-act=reset]").click(); await wait(80);
   root.dataset.reset = shown() + get("#explore-table").tBodies[0].rows.length;

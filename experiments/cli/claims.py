@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ def claims(
     scale: Annotated[str, typer.Option(help="small (minutes) or large (many draws, hours).")] = "small",
     list_only: Annotated[bool, typer.Option("--list", help="Only show what is claimed; nothing is run.")] = False,
     workers: WorkersOption = 0,
+    page: Annotated[Path | None, typer.Option("--out", help="HTML page to write besides.")] = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -37,6 +39,10 @@ def claims(
             return
         with progress_bar("claims", quiet=quiet or json_output) as tick:
             found = try_claims(keys or [], scale, workers=worker_count(workers), tick=tick)
+        if page is not None:
+            from experiments.report.claims import write_claims_report
+
+            write_claims_report([v.as_dict() for v in found], page, scale)
     if json_output:
         show_json([v.as_dict() for v in found])
         return
@@ -46,6 +52,8 @@ def claims(
     show_table("Verdicts", ["claim", "section", "verdict", "checks", "took"], rows)
     if scale == "small":
         say("small experiments: intervals are wide; --scale large narrows them")
+    if page is not None:
+        out.print(f"page: {page}", soft_wrap=True)
 
 
 def _show(found: Verdict) -> None:

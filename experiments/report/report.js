@@ -19,10 +19,34 @@
   }
 
   async function drawFigure(place) {
-    const figure = read(place.dataset.figure);
-    await Plotly.newPlot(place, figure.data, figure.layout, options);
+    const figure = read(place.dataset.figure), isNarrow = place.clientWidth < 560;
+    if (isNarrow) narrow(figure);
+    await Plotly.newPlot(place, figure.data, figure.layout, isNarrow ? { ...options, displayModeBar: false } : options);
     if (!root.dataset.first) root.dataset.first = Math.round(performance.now());
     for (const listen of listeners) await listen(place);
+  }
+
+  const wrap = (text, most) => text.replace(new RegExp(`(.{1,${most}})(?: +|$)`, "g"), "$1<br>").replace(/<br>$/, "");
+
+  // What a figure needs on a telephone: smaller letters, wrapped words, fewer dates, room for the numbers at bars.
+  function narrow(figure) {
+    const l = figure.layout;
+    l.font = { ...l.font, size: 11 };
+    if (!figure.data.some((t) => t.type === "sankey")) l.margin = { ...l.margin, l: 48, r: 14 };
+    for (const key of Object.keys(l).filter((k) => /^[xy]axis/.test(k))) {
+      const axis = l[key];
+      if (axis.title && axis.title.text && !axis.title.text.includes("<br>")) axis.title.text = wrap(axis.title.text, 40);
+      if (axis.type === "date" && axis.dtick === 86400000) Object.assign(axis, { dtick: 2 * axis.dtick, tickangle: 0 });
+    }
+    const words = figure.data.flatMap((t) => (Array.isArray(t.y) && typeof t.y[0] === "string" ? t.y : []));
+    if (l.yaxis) l.yaxis.labelalias = Object.fromEntries(words.filter((w) => w.length > 16).map((w) => [w, wrap(w, 16)]));
+    if (l.yaxis && l.yaxis.ticktext) l.yaxis.ticktext = l.yaxis.ticktext.map((w) => wrap(String(w), 18));
+    if (l.legend2) { l.legend2.y = -0.4; l.margin.b = 150; }
+    const out = figure.data.filter((t) => t.type === "bar" && t.orientation === "h" && t.textposition === "outside");
+    if (out.length && l.xaxis && l.xaxis.range) {
+      const [a, b] = l.xaxis.range, room = 0.45 * (b - a);
+      l.xaxis.range = [a < 0 ? a - room : a, b > 0 ? b + room : b];
+    }
   }
 
   const pause = () => new Promise((next) => (window.requestIdleCallback ? requestIdleCallback(next, { timeout: 200 }) : setTimeout(next, 0)));

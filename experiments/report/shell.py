@@ -17,7 +17,14 @@ def asset(name: str) -> str:
     return (files("experiments.report") / name).read_text(encoding="utf-8")
 
 
-def page_of(title: str, top: str, parts: Sequence[Section], foot: str, scripts: Sequence[str] = ()) -> str:
+def page_of(
+    title: str,
+    top: str,
+    parts: Sequence[Section],
+    foot: str,
+    scripts: Sequence[str] = (),
+    has_figures: bool = True,
+) -> str:
     """A self-contained page.
 
     Parameters
@@ -32,6 +39,8 @@ def page_of(title: str, top: str, parts: Sequence[Section], foot: str, scripts: 
         One line at the end.
     scripts : sequence of str
         Names of further scripts; each may push an async function on ``window.extras``, which is awaited.
+    has_figures : bool
+        Whether the page needs the drawing library.
     """
     body = "".join(part.html() for part in parts)
     more = "".join(f"<script>{asset(name)}</script>" for name in scripts)
@@ -41,8 +50,8 @@ def page_of(title: str, top: str, parts: Sequence[Section], foot: str, scripts: 
         f"<style>{asset('style.css')}</style></head><body>"
         '<a class="skip" href="#summary">To the summary</a>'
         f"{_contents(parts)}<main>{top}{body}<footer>{escape(foot)}</footer></main>"
-        f"<script>{get_plotlyjs()}</script>"
-        f'<script type="application/json" id="plot-options">{json.dumps(PLOT_OPTIONS)}</script>'
+        + (f"<script>{get_plotlyjs()}</script>" if has_figures else "")
+        + f'<script type="application/json" id="plot-options">{json.dumps(PLOT_OPTIONS)}</script>'
         f"{more}<script>{asset('report.js')}</script></body></html>"
     )
 

@@ -13,7 +13,7 @@ from experiments.report.naming import interval_text, name_of, scale_of, setting_
 from experiments.report.palette import CYCLE, RULE, chart
 from experiments.report.section import Chart, Section, empty, fold
 from experiments.report.sweeps.view import SweepView
-from experiments.report.wording import inside, listing, table
+from experiments.report.wording import inside, listing, plural, table
 
 MOST_FACTORS = 6
 OPEN_CHARTS = 4
@@ -27,7 +27,7 @@ def section(view: SweepView) -> Section:
         return Section(key, title, "", [empty(why)])
     lead = _lead(view)
     charts = [_chart(kpi, found, row) for row, (kpi, found) in enumerate(view.effects.items()) if found]
-    more = [fold(f"{len(charts) - OPEN_CHARTS} more figures", "".join(c.html() for c in charts[OPEN_CHARTS:]))]
+    more = [fold(plural(len(charts) - OPEN_CHARTS, "more figure"), "".join(c.html() for c in charts[OPEN_CHARTS:]))]
     blocks: list[Chart | str] = [*charts[:OPEN_CHARTS], *(more if len(charts) > OPEN_CHARTS else [])]
     return Section(key, title, lead, [*blocks, fold("All effects as a table", _table(view))])
 

@@ -35,7 +35,7 @@ def section(view: SweepView) -> Section:
         blocks += charts[:OPEN_CHARTS]
         if len(charts) > OPEN_CHARTS:
             more = "".join(c.html() for c in charts[OPEN_CHARTS:])
-            blocks.append(fold(f"{len(charts) - OPEN_CHARTS} more figures", more))
+            blocks.append(fold(plural(len(charts) - OPEN_CHARTS, "more figure"), more))
     lead = (
         "A difference is taken run by run between two policies that met the same drivers, weather, prices and faults, "
         "and then averaged; what both share cancels. Blue is better than the base, orange-red worse, grey (in "
@@ -47,7 +47,7 @@ def section(view: SweepView) -> Section:
 def scorecard(view: SweepView) -> str:
     """Differences of all policies from the base, one row a policy, with what they are worth."""
     kpis = view.kpis[:MOST_COLUMNS]
-    heads = ["Policy", *(f"{name_of(k)} ({change_unit(k) or 'count'})" for k in kpis)]
+    heads = ["Policy", *(name_of(k) for k in kpis)]
     base = [f"base: {view.policies[view.base]}", *(interval_text(k, view.level(view.base, k)) for k in kpis)]
     others = [p for p in range(len(view.policies)) if p != view.base][:MOST_POLICIES]
     rows = [base] + [[view.policies[p], *(_score(view, p, k) for k in kpis)] for p in others]

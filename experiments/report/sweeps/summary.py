@@ -123,7 +123,8 @@ def _tradeoff(view: SweepView) -> str:
 
 
 def _robust(view: SweepView) -> str:
-    judged = [k for k in tradeoffs.directed(view) if view.n_states > 1]
+    everyone = list(range(len(view.policies)))
+    judged = [k for k in tradeoffs.directed(view) if view.n_states > 1 and not tradeoffs.are_alike(view, everyone, [k])]
     if view.is_joint or not judged or len(view.policies) < 2:
         return ""
     found = {k: robustness.best(view, k) for k in judged[:3]}
@@ -200,4 +201,7 @@ def tiles(view: SweepView) -> list[Tile]:
 
 def _range(view: SweepView, kpi: str) -> str:
     means = [m for p in range(len(view.policies)) if (m := view.level(p, kpi).mean) == m]
-    return f"{value_text(kpi, min(means))} to {value_text(kpi, max(means))} over all" if means else ""
+    if not means:
+        return ""
+    low, high = value_text(kpi, min(means)), value_text(kpi, max(means))
+    return f"{low} to {high} over all" if low != high else "hardly differs between all"
