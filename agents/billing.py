@@ -252,8 +252,10 @@ class Billing:
         vat = self.regulation.vat_share
         connection_kw = self.town.base_kw + (0.0 if self.regulation.grid_tariff == "time_of_use" else ev_kw)
         cost = tariff.cost_with_vat_eur(connection_kw.T, table.capacity_kw, self.clock, vat)
-        if self.rights.kind != "firm":
-            cost[self.rights.rows] = self.rights.fee_eur() * (1.0 + (vat if tariff.has_vat else 0.0))
+        own = self.rights.has_own_fee
+        if own.any():
+            fee = self.rights.fee_eur() * (1.0 + (vat if tariff.has_vat else 0.0))
+            cost[self.rights.rows[own]] = fee[own]
         last = self.clock.n_periods - 1
         for kind in sorted(set(table.kind)):
             eur = float(np.sum(cost[table.rows_of_kind(kind)]))

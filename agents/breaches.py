@@ -85,7 +85,7 @@ def _alone(rights: TransportRights, connection_kw: np.ndarray) -> Iterator[Broke
         agreement = rights.agreements[k]
         limit = rights.limit_kw[k] + METER_KW
         breaches = agreement.measured_breaches(measured[k] - METER_KW, rights.clock, limit - METER_KW)
-        yield from _summed(breaches, rights.kind, int(rights.rows[k]), int(rights.group[k]))
+        yield from _summed(breaches, rights.kinds[k], int(rights.rows[k]), int(rights.group[k]))
 
 
 def _pooled(rights: TransportRights, connection_kw: np.ndarray) -> Iterator[Broken]:
@@ -96,11 +96,11 @@ def _pooled(rights: TransportRights, connection_kw: np.ndarray) -> Iterator[Brok
         penalty = rights.agreements[mine[0]].penalty_eur_per_mwh
         limit = rights.limit_kw[mine].sum(axis=0)
         yield from _over(
-            measured[mine].sum(axis=0), limit, (rights.kind, "group_limit"), rights.rows[mine[0]], g, penalty
+            measured[mine].sum(axis=0), limit, (rights.kinds[mine[0]], "group_limit"), rights.rows[mine[0]], g, penalty
         )
         for k in mine.tolist():
             own = np.full(measured.shape[1], rights.capacity_kw[k])
-            yield from _over(measured[k], own, (rights.kind, "member_capacity"), rights.rows[k], g, penalty)
+            yield from _over(measured[k], own, (rights.kinds[k], "member_capacity"), rights.rows[k], g, penalty)
 
 
 def _operators(rights: TransportRights) -> Iterator[Broken]:
@@ -109,7 +109,7 @@ def _operators(rights: TransportRights) -> Iterator[Broken]:
     for k in np.flatnonzero((rights.right_kw - rights.limit_kw > 1e-6).any(axis=1)).tolist():
         agreement = rights.agreements[k]
         breaches = agreement.operator_breaches(rights.limit_kw[k], rights.clock, told_h)
-        yield from _summed(breaches, rights.kind, int(rights.rows[k]), int(rights.group[k]))
+        yield from _summed(breaches, rights.kinds[k], int(rights.rows[k]), int(rights.group[k]))
 
 
 def _called(calls: Sequence[CapacityCallMade], ev_kw: np.ndarray) -> Iterator[Broken]:

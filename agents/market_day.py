@@ -189,7 +189,7 @@ class MarketDay:
     def transport_limits(self, now: int, day: int) -> None:
         """The DSO decides what non-firm and pooled agreements leave on the day, within what they promise."""
         rights, dso = self.rights, self.cast.dso
-        if (rights.kind == "firm" and not rights.is_clustered) or not len(rights.rows):
+        if not rights.may_be_limited:
             return
         periods = self.periods_of(day)
         wanted = dso.leave_room(periods, rights.rows, rights.right_kw[:, periods])

@@ -67,6 +67,7 @@ class Flexpolder(mesa.Model):
             self.town.grid.connections,
             self.town.fleet.points,
             clock,
+            settings.agreements,
         )
         self.submeters = SubMeters(settings.tenants, self.town, self.horizon.n_periods)
         if self.submeters.parks:

@@ -366,7 +366,7 @@ def _agreements(m: Flexpolder) -> Columns:
     leads[first] = True
     return {
         "connection_row": r.rows.astype(np.int32),
-        "agreement": [r.kind] * len(r.rows),
+        "agreement": r.kinds,
         "group": r.group.astype(np.int32),
         "fee_eur": r.fee_eur() if len(r.rows) else np.zeros(0),
         "withheld_kwh": 0.25 * (r.right_kw - r.limit_kw).sum(axis=1),

@@ -10,6 +10,7 @@ from datetime import date
 
 import numpy as np
 
+from markets.contracts import TransportAgreement, own_agreement
 from markets.levers import Regulation
 
 SEGMENTS = ("home", "public_ac", "office", "depot", "shared", "dc_site")
@@ -87,6 +88,27 @@ class EventSettings:
     first_h: float
     hours: float
     resupply_h: float = 1.0
+
+
+@dataclass(frozen=True)
+class AgreementSettings:
+    """A transport agreement of its own for the connections of a kind, or for one EAN; None = the usual of its form."""
+
+    site: str
+    kind: str
+    capacity_kw: float | None = None
+    fee_eur_per_year: float | None = None
+    penalty_eur_per_mwh: float | None = None
+    min_kw: float | None = None
+    day_mean_kw: float | None = None
+    block_mean_kw: float | None = None
+
+    def of(self, connection_kw: float) -> TransportAgreement:
+        """The agreement for a connection of a capacity."""
+        capacity = connection_kw if self.capacity_kw is None else self.capacity_kw
+        names = ("fee_eur_per_year", "penalty_eur_per_mwh", "min_kw", "day_mean_kw", "block_mean_kw")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return own_agreement(self.kind, capacity, **given)
 
 
 @dataclass(frozen=True)
@@ -342,6 +364,8 @@ class Settings:
     fleet: FleetSettings = field(default_factory=lambda: FleetSettings(segments={}))
     grid: GridSettings = field(default_factory=GridSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)
+    agreements: tuple[AgreementSettings, ...] = ()
+    """Agreements beside the lever ``transport_right``; the last one that fits a connection holds."""
     is_gap_wanted: bool = False
     """Each segment's gap to the optimum is computed after the run."""
     tenants: tuple[TenantSettings, ...] = ()

@@ -6,11 +6,13 @@ charging. The form is a lever; pooling the connections of one low-voltage area i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from agents.fleet.tables import ChargingPoints
+from agents.settings import AgreementSettings
 from grid.connections import ConnectionTable
 from markets.contracts import Clock, DurationBound, NonFirm, TransportAgreement, agreement_for, exceedances
 
@@ -34,6 +36,8 @@ class TransportRights:
         All charging points.
     clock : Clock
         Local time of the run.
+    own : sequence of AgreementSettings
+        Agreements of single kinds or connections; the last that fits holds.
 
     Attributes
     ----------
@@ -41,6 +45,10 @@ class TransportRights:
         Connection rows concerned.
     limit_kw : float array, shape (n, n_periods)
         What each may draw: the right, or what the operator left of it.
+    kinds : list of str
+        Form of each right.
+    has_own_fee : bool array, shape (n,)
+        Whose right has a price of its own in place of the grid tariff.
     """
 
     kind: str
@@ -48,11 +56,15 @@ class TransportRights:
     table: ConnectionTable
     points: ChargingPoints
     clock: Clock
+    own: Sequence[AgreementSettings] = ()
     rows: np.ndarray = field(init=False)
     agreements: list[TransportAgreement] = field(init=False)
     limit_kw: np.ndarray = field(init=False)
     right_kw: np.ndarray = field(init=False)
     group: np.ndarray = field(init=False)
+    kinds: list[str] = field(init=False)
+    has_own_fee: np.ndarray = field(init=False)
+    _share: np.ndarray = field(init=False)
     capacity_kw: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,9 +73,16 @@ class TransportRights:
         self.rows = rows[kinds[rows] != "home"]
         self.capacity_kw = capacity = self.table.capacity_kw[self.rows]
         self.group = self._groups()
-        self.agreements = [agreement_for(self.kind, float(kw)) for kw in capacity]
-        share = GROUP_SHARE if self.kind == "group" else 1.0
-        rights = [share * a.right_kw(self.clock) for a in self.agreements]
+        chosen = [self._own_of(int(row)) for row in self.rows]
+        self.kinds = [self.kind if one is None else one.kind for one in chosen]
+        own_fee = [name != "firm" or one is not None for name, one in zip(self.kinds, chosen, strict=True)]
+        self.has_own_fee = np.array(own_fee, dtype=bool)
+        self.agreements = [
+            agreement_for(self.kind, float(kw)) if one is None else one.of(float(kw))
+            for one, kw in zip(chosen, capacity, strict=True)
+        ]
+        self._share = np.array([GROUP_SHARE if name == "group" else 1.0 for name in self.kinds])
+        rights = [share * a.right_kw(self.clock) for share, a in zip(self._share, self.agreements, strict=True)]
         self.right_kw = np.array(rights).reshape(len(self.rows), self.clock.n_periods)
         self.limit_kw = self.right_kw.copy()
 
@@ -71,6 +90,15 @@ class TransportRights:
     def is_pooled(self) -> bool:
         """Connections of an area answer together."""
         return self.is_clustered or self.kind == "group"
+
+    @property
+    def may_be_limited(self) -> bool:
+        """Some right is weak, or shared, so that the operator tells limits."""
+        return len(self.rows) > 0 and (self.is_pooled or any(name != "firm" for name in self.kinds))
+
+    def _own_of(self, row: int) -> AgreementSettings | None:
+        names = (self.table.kind[row], self.table.ean[row])
+        return next((one for one in reversed(self.own) if one.site in names), None)
 
     def _groups(self) -> np.ndarray:
         """Group of every row: its area when rights are pooled, else itself."""
@@ -122,7 +150,7 @@ class TransportRights:
     def fee_eur(self) -> np.ndarray:
         """Price of each right for the run, EUR without VAT."""
         fees = np.array([a.fee_eur(self.clock.hours) for a in self.agreements])
-        return fees * (GROUP_SHARE if self.kind == "group" else 1.0)
+        return fees * self._share
 
     def breaches(self, connection_kw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Quarter-hours above the limit and energy above it, per row; groups answer together.
@@ -146,9 +174,13 @@ class TransportRights:
     def operator_breaches(self) -> int:
         """Promises that the operator's limits broke."""
         return int(
-            np.sum([len(a.operator_breaches(self.limit_kw[k], self.clock)) for k, a in enumerate(self.agreements)])
-            if self.kind not in ("group", "time_block")
-            else 0
+            np.sum(
+                [
+                    len(a.operator_breaches(self.limit_kw[k], self.clock))
+                    for k, a in enumerate(self.agreements)
+                    if self.kinds[k] not in ("group", "time_block")
+                ]
+            )
         )
 
 

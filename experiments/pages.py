@@ -186,6 +186,7 @@ def dictionary_page() -> str:
 def scenario_page() -> str:
     """``docs/scenario.md``."""
     from experiments.scenario.sections import (
+        AgreementSection,
         EventSection,
         HardwareSection,
         PartySection,
@@ -199,6 +200,7 @@ def scenario_page() -> str:
     lists: dict[str, type[BaseModel]] = {
         "party": PartySection,
         "tenant": TenantSection,
+        "agreement": AgreementSection,
         "event": EventSection,
         "hardware": HardwareSection,
     }

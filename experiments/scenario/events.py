@@ -1,4 +1,4 @@
-"""Checks of a scenario's grid events, which need the grid itself."""
+"""Checks of a scenario's grid events and agreements, which need the grid itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from experiments.scenario.faults import Fault, nearest
 if TYPE_CHECKING:
     from experiments.scenario.scenario import Scenario
     from grid.topology import Grid
+
+
+WITH_RIGHT = ("public_ac", "office", "depot", "shared", "dc_site")
+"""Kinds of connection with charging points that may have an agreement of their own."""
 
 
 def event_faults(scenario: Scenario, file: str) -> list[Fault]:
@@ -36,6 +40,28 @@ def event_faults(scenario: Scenario, file: str) -> list[Fault]:
         elif event.kind == "island" and not _cuts_off(grid, index):
             text = f"opening '{event.branch}' cuts no connection off; an island needs a branch that is its only supply"
             faults.append(Fault(file, f"event.{row}.branch", text))
+    return faults
+
+
+def agreement_faults(scenario: Scenario, file: str) -> list[Fault]:
+    """What is wrong with the agreements of a scenario: sites that do not exist, promises beyond the connection."""
+    faults = []
+    for number, own in enumerate(scenario.to_settings().agreements, start=1):
+        table = _grid_of(scenario).connections
+        rows = [k for k in range(len(table)) if own.site in (table.kind[k], table.ean[k])]
+        rows = [k for k in rows if table.kind[k] in WITH_RIGHT]
+        if not rows:
+            here = [kind for kind in WITH_RIGHT if kind in table.kind]
+            text = f"'{own.site}' has no charging site here; right are {', '.join(here)}, or an EAN of one"
+            faults.append(Fault(file, f"agreement.{number}.site", text))
+            continue
+        smallest = min(rows, key=lambda k: float(table.capacity_kw[k]))
+        try:
+            wrong = own.of(float(table.capacity_kw[smallest])).faults(float(table.capacity_kw[smallest]))
+        except ValueError as error:
+            wrong = [str(error)]
+        key = f"agreement.{number}"
+        faults += [Fault(file, key, f"{own.kind} of {table.ean[smallest]}: {text}") for text in wrong]
     return faults
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.scenario.checks import sections_of
-from experiments.scenario.events import event_faults
+from experiments.scenario.events import agreement_faults, event_faults
 from experiments.scenario.faults import Fault, InputError, nearest
 from experiments.scenario.scenario import Scenario
 from experiments.scenario.sections import SIMBENCH, ScenarioFile, is_simbench
@@ -87,7 +87,7 @@ def from_raw(
         raise InputError([Fault((places or {}).get(f.key, f.file), f.key, f.text) for f in faults])
     checked = ScenarioFile.model_construct(**sections)
     scenario = Scenario(sections=checked, path=path, raw=copy.deepcopy(dict(raw)), series=series)
-    faults = event_faults(scenario, file)
+    faults = event_faults(scenario, file) + agreement_faults(scenario, file)
     if faults:
         raise InputError(faults)
     return scenario
@@ -196,7 +196,20 @@ def load(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         )
     if base_path in (*seen, path):
         raise InputError([Fault(path.name, "scenario.base", f"'{base}' leads back to this file")])
-    return _over(load(base_path, (*seen, path)), raw)
+    below = load(base_path, (*seen, path))
+    return _over(below if base_path.parent == path.parent else _anchored(below, base_path.parent), raw)
+
+
+def _anchored(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Names of files in a base, relative to its own folder, as they hold for a scenario in another one."""
+    anchored = copy.deepcopy(raw)
+    series = anchored.get("series")
+    places = [(anchored.get("grid"), "file"), (anchored.get("fleet"), "sessions")]
+    places += [(spec, "file") for spec in series.values()] if isinstance(series, dict) else []
+    for section, key in places:
+        if isinstance(section, dict) and isinstance(section.get(key), str) and not is_simbench(section[key]):
+            section[key] = str(folder / section[key])
+    return anchored
 
 
 def read_toml(path: Path) -> dict[str, Any]:

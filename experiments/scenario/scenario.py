@@ -15,6 +15,7 @@ import numpy as np
 from agents.settings import (
     DEFAULT_PARTIES,
     SEGMENTS,
+    AgreementSettings,
     CarSettings,
     DriverSettings,
     EventSettings,
@@ -139,6 +140,7 @@ class Scenario:
             fleet=self._fleet(),
             grid=self._grid(),
             signals=SignalSettings(**self.sections.absolute_signal.model_dump()),
+            agreements=tuple(AgreementSettings(**a.model_dump()) for a in self.sections.agreement),
             is_gap_wanted=self.sections.output.is_gap,
             tenants=tuple(TenantSettings(**t.model_dump()) for t in self.sections.tenant),
             system=SystemSettings(**self.sections.system.model_dump()),

@@ -180,6 +180,28 @@ class SignalSection(Section):
     csp_delay_min: float = Field(default=0.0, description="delay on the way through CSP and aggregator", ge=0, le=240)
 
 
+class AgreementSection(Section):
+    """A transport agreement beside the lever `transport_right`; the last one that fits a connection holds."""
+
+    site: str = Field(
+        description="kind of connection (public_ac, office, depot, shared, dc_site) or an EAN of table `connections`",
+        min_length=1,
+    )
+    kind: Literal["firm", "non_firm", "tdtr85", "time_block"] = Field(description="form of the right")
+    capacity_kw: float | None = Field(
+        default=None, description="power granted; empty = that of the connection, which it may not exceed", gt=0
+    )
+    fee_eur_per_year: float | None = Field(default=None, description="price; empty = usual", ge=0, le=1e9)
+    penalty_eur_per_mwh: float | None = Field(
+        default=None, description="owed by either side for a broken promise; empty = usual", ge=0, le=1e5
+    )
+    min_kw: float | None = Field(
+        default=None, description="non-firm: guaranteed at any time; empty = usual share", ge=0
+    )
+    day_mean_kw: float | None = Field(default=None, description="non-firm: guaranteed mean of a day", ge=0)
+    block_mean_kw: float | None = Field(default=None, description="non-firm: guaranteed mean of four hours", ge=0)
+
+
 class EventSection(Section):
     """A branch of the grid out of service."""
 
@@ -492,6 +514,7 @@ class ScenarioFile(Section):
     security: SecuritySection = SecuritySection()
     tenant: list[TenantSection] = []
     absolute_signal: SignalSection = SignalSection()
+    agreement: list[AgreementSection] = []
     event: list[EventSection] = []
     hardware: list[HardwareSection] = []
     hardware_port: HardwarePortSection = HardwarePortSection()

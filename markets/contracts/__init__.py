@@ -3,7 +3,13 @@
 from markets.contracts.agreements import DurationBound, Firm, NonFirm, TimeBlock, TransportAgreement
 from markets.contracts.breaches import Breach, Exceedances, exceedances, total_penalty_eur
 from markets.contracts.clock import Clock
-from markets.contracts.door import REPORT_AGREEMENTS, TRANSPORT_AGREEMENTS, agreement_for, check_portfolio
+from markets.contracts.door import (
+    REPORT_AGREEMENTS,
+    TRANSPORT_AGREEMENTS,
+    agreement_for,
+    check_portfolio,
+    own_agreement,
+)
 from markets.contracts.group import SHARING_RULES, Group, allowed_kw
 from markets.contracts.guarantee import Guarantee
 from markets.contracts.limiting import CapacityLimiting
@@ -27,5 +33,6 @@ __all__ = [
     "allowed_kw",
     "check_portfolio",
     "exceedances",
+    "own_agreement",
     "total_penalty_eur",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from markets.contracts.agreements import DurationBound, Firm, NonFirm, TimeBlock, TransportAgreement
 from markets.contracts.group import Group
@@ -35,6 +36,44 @@ def agreement_for(kind: str, capacity_kw: float) -> TransportAgreement:
     if kind not in TRANSPORT_AGREEMENTS:
         raise ValueError(f"transport agreement {kind!r} is not one of {', '.join(TRANSPORT_AGREEMENTS)}")
     return TRANSPORT_AGREEMENTS[kind].scaled(capacity_kw)
+
+
+def own_agreement(
+    kind: str,
+    capacity_kw: float,
+    *,
+    fee_eur_per_year: float | None = None,
+    penalty_eur_per_mwh: float | None = None,
+    min_kw: float | None = None,
+    day_mean_kw: float | None = None,
+    block_mean_kw: float | None = None,
+) -> TransportAgreement:
+    """The usual agreement of a kind with own terms in place of the usual ones.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`TRANSPORT_AGREEMENTS`.
+    capacity_kw : float
+        Power granted.
+    fee_eur_per_year, penalty_eur_per_mwh : float, optional
+        Price and penalty.
+    min_kw, day_mean_kw, block_mean_kw : float, optional
+        Bounds of a non-firm right; those not given stay the usual share of the capacity.
+    """
+    usual = agreement_for(kind, capacity_kw)
+    usual = replace(
+        usual,
+        fee_eur_per_year=usual.fee_eur_per_year if fee_eur_per_year is None else fee_eur_per_year,
+        penalty_eur_per_mwh=usual.penalty_eur_per_mwh if penalty_eur_per_mwh is None else penalty_eur_per_mwh,
+    )
+    bounds = {"min_kw": min_kw, "day_mean_kw": day_mean_kw, "block_mean_kw": block_mean_kw}
+    given = {name: value for name, value in bounds.items() if value is not None}
+    if not given:
+        return usual
+    if not isinstance(usual, NonFirm) or usual.guarantee is None:
+        raise ValueError(f"{', '.join(given)} are bounds of a non_firm right; {kind} has none")
+    return replace(usual, guarantee=replace(usual.guarantee, **given))
 
 
 def check_portfolio(
