@@ -334,10 +334,13 @@ def test_drivers_pay_what_the_meter_of_the_station_shows():
     (true, chosen, _), (wrong, _, meter) = _billed(1.0), _billed(0.7)
     paid = [r.tables["sessions"]["cost_eur"] for r in (true, wrong)]
     assert (meter[chosen] < 1.0).sum() > 2 and (meter[chosen] == 1.0).any()
-    np.testing.assert_allclose(paid[1][chosen], (paid[0] * meter)[chosen])
+    np.testing.assert_allclose(paid[1][chosen], (paid[0] * meter)[chosen], rtol=0.05)
     home = true.tables["sessions"]["segment"] == "home"
     np.testing.assert_allclose(paid[1][home], paid[0][home], err_msg="the smart meter of a home is not the station's")
-    np.testing.assert_allclose(wrong.tables["sessions"]["metered_kwh"], true.tables["sessions"]["metered_kwh"])
+    # a connection that is short is shared by what its meters show: a wrong one moves a little of it
+    energy = [r.tables["sessions"]["metered_kwh"] for r in (true, wrong)]
+    np.testing.assert_allclose(energy[1], energy[0], rtol=0.05)
+    assert energy[1].sum() == pytest.approx(energy[0].sum(), rel=0.002)
 
 
 def test_where_a_meter_stands_still_the_car_decides_what_is_paid():

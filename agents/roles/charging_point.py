@@ -70,7 +70,7 @@ class Stations(Role):
         self.is_interrupted = np.zeros(n, dtype=bool)
         self.told_kw, self._is_new = np.full(n, np.inf), np.ones(n, dtype=bool)
         self._busy, self._transaction = np.zeros(n, dtype=bool), np.full(n, -1, dtype=np.int64)
-        self._shown = ShownPower(n)
+        self._shown, self._told_before_kw = ShownPower(n), np.zeros(n)
         self._min_kw, self._car_kw = np.zeros(n), points.max_kw.astype(np.float64)
         self._connection_kw = connection_kw
         self._absolute_share = np.ones(len(connection_kw))
@@ -178,7 +178,9 @@ class Stations(Role):
             self.measured_kw[drawn.cp_row] = drawn.power_kw * self.meter_factor[drawn.cp_row]
         told = np.clip(np.minimum(self.told_kw, self.points.max_kw), 0.0, None)
         self._shown.learn(np.minimum(told, self._car_kw), self.measured_kw)
-        self.is_interrupted |= (self.measured_kw > OVERDRAW_SHARE * told + OVERDRAW_KW) & self._busy
+        # a lower limit takes effect after the car's reaction and ramp: a quarter's mean may hold some of the old power
+        allowed, self._told_before_kw = np.maximum(told, self._told_before_kw), told
+        self.is_interrupted |= (self.measured_kw > OVERDRAW_SHARE * allowed + OVERDRAW_KW) & self._busy
         in_use = np.flatnonzero(self.measured_kw)
         transaction = np.where(self._busy, self._transaction, -1)[in_use]
         self.send(MeterValues(in_use, self.measured_kw[in_use], transaction))
