@@ -123,6 +123,25 @@ def test_energy_falls_into_its_period_between_samples():
     assert meter.corrections() == []
 
 
+def test_a_session_that_starts_with_a_lower_register_is_another_meter_at_once():
+    meter = register()
+    take(meter, 0, 1000.0)
+    take(meter, 60, 1100.0)
+    assert meter.begin_session(at(600, 0.0), is_other_meter=False)
+    assert take(meter, 600, 0.0) and take(meter, 660, 100.0)
+    assert meter.risen_kwh == pytest.approx(0.2)
+
+
+def test_what_rose_between_two_sessions_of_one_meter_counts():
+    """The end of the first was never told: the register shows what it was."""
+    meter = register()
+    take(meter, 0, 1000.0)
+    take(meter, 60, 1100.0)
+    assert not meter.begin_session(at(600, 1150.0), is_other_meter=False)
+    assert take(meter, 600, 1150.0)
+    assert meter.risen_kwh == pytest.approx(0.15)
+
+
 def test_a_late_sample_lands_in_its_own_period_as_a_correction():
     meter = register()
     take(meter, 0, 1000.0)

@@ -167,6 +167,66 @@ def _values2(stamp: str, wh: float) -> list[dict[str, Any]]:
     return [{"timestamp": stamp, "sampledValue": [{"value": wh}]}]
 
 
+def test_the_next_session_may_be_at_another_plug(tmp_path: Path):
+    """Two plugs, one point: it follows the plug in use; idle values of the other and of the main meter are not its."""
+
+    async def scene(system: Any, one: Odd) -> None:
+        point = system.points["S1"]
+        for connector in (0, 1, 2):
+            status = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
+            await one.call("StatusNotification", status)
+        for connector in (1, 2):
+            one.limit_a.clear()
+            transaction = await start16(one, 1000 * connector, connectorId=connector)
+            await until(lambda: one.limit_a)
+            assert set(one.limit_a) == {connector}
+            await one.call("MeterValues", energy16(0, None, 777_777.0))
+            await one.call("MeterValues", energy16(3 - connector, None, 555_555.0))
+            await asyncio.sleep(0.4)
+            stop = {"transactionId": transaction, "meterStop": 1000 * connector + 1, "timestamp": now()}
+            await one.call("StopTransaction", stop)
+            await one.call("MeterValues", energy16(3 - connector, None, 555_556.0))
+        assert point.counts["session_started"] == 2
+        assert point.counts["other_connector"] == 6
+        assert point.register.risen_kwh == pytest.approx(0.002)  # not the 999 Wh between the two registers
+        assert point.counts["suspect"] == 0
+
+    play(tmp_path, scene)
+
+
+def test_an_evse_with_two_plugs_is_free_when_both_are(tmp_path: Path):
+    async def scene(system: Any, one: Odd) -> None:
+        point = system.points["S1"]
+
+        async def status(plug: int, state: str) -> None:
+            payload = {"timestamp": now(), "connectorStatus": state, "evseId": 1, "connectorId": plug}
+            assert await one.call("StatusNotification", payload) == {}
+
+        await status(1, "Occupied")
+        await event(one, "Started", 0, 1000.0, evse={"id": 1, "connectorId": 1})
+        await status(2, "Available")
+        assert point.transaction == "T-9" and point.counts["session_lost"] == 0
+        await event(one, "Ended", 1, 1000.0, evse={"id": 1, "connectorId": 1})
+        await status(1, "Available")
+        assert point.state == "free"
+
+    play(tmp_path, scene, "2.0.1")
+
+
+def test_an_evse_that_is_named_later(tmp_path: Path):
+    async def scene(system: Any, one: Odd) -> None:
+        payload = {"eventType": "Started", "timestamp": now(), "triggerReason": "Authorized", "seqNo": 0,
+                   "transactionInfo": {"transactionId": "T-9"}}  # fmt: skip
+        await one.call("TransactionEvent", payload)
+        await event(one, "Updated", 1, 1000.0, evse={"id": 2})
+        one.limit_a.clear()
+        system.post({"S1": 6.0}, 60.0)
+        await until(lambda: 2 in one.limit_a)
+        assert system.points["S1"].register.last_kwh == 1.0
+
+    play(tmp_path, scene, "2.0.1")
+
+
 # --- metering ------------------------------------------------------------------------------------------------------
 
 

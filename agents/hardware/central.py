@@ -339,7 +339,8 @@ def settle(point: PhysicalPoint, start_utc_s: float, end_utc_s: float) -> dict[s
     """Book a period: energy by register, corrections of earlier ones, and the reading (plain numbers)."""
     reading = point.sample()
     mean_kw = point.mean_kw()
-    estimate_w = 1000.0 * mean_kw if reading.quality >= reading.quality.SUSPECT else 0.0
+    is_dark = reading.quality >= reading.quality.SUSPECT or not point.register.is_known
+    estimate_w = 1000.0 * (mean_kw if is_dark else reading.power_kw)
     energy_kwh = point.register.settle(start_utc_s, end_utc_s, estimate_w)
     return {
         "power_kw": reading.power_kw,

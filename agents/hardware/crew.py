@@ -123,10 +123,10 @@ class Switchboard:
         welcome = [p.booted(vendor, model, firmware) for p in self._points]
         return all(welcome)
 
-    def status(self, connector: int, state: str, utc_s: float) -> None:
+    def status(self, connector: int, state: str, utc_s: float, plug: int = 0) -> None:
         """A connector changed; the station as a whole has no plug."""
         point = self._of.get(connector, self._lead)
-        point.status(connector, state, utc_s)
+        point.status(connector, state, utc_s, plug)
 
     def authorises(self, tag: str, connector: int = 0) -> bool:
         """Whether this identity may charge, at a connector or at any."""

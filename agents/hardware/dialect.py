@@ -57,8 +57,8 @@ class Sink(Protocol):
         """It started; whether it may take part."""
         ...
 
-    def status(self, connector: int, state: str, utc_s: float) -> None:
-        """A connector is free, occupied, charging, faulted or unavailable."""
+    def status(self, connector: int, state: str, utc_s: float, plug: int = 0) -> None:
+        """A connector (an EVSE, one of its plugs) is free, occupied, charging, faulted or unavailable."""
         ...
 
     def authorises(self, tag: str, connector: int = 0) -> bool:

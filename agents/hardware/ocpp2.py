@@ -83,7 +83,9 @@ class Dialect2:
 
     def _on_StatusNotification(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         state = known(text(payload, "connectorStatus"), _STATE, "unavailable")
-        sink.status(whole(payload, "evseId"), state, seconds(payload.get("timestamp")))
+        sink.status(
+            whole(payload, "evseId"), state, seconds(payload.get("timestamp")), plug=whole(payload, "connectorId")
+        )
         return {}
 
     def _on_Authorize(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,8 @@ class Dialect2:
             sink.metered(connector or None, transaction, values)
         state = known(text(payload, "transactionInfo", "chargingState"), _CHARGING)
         if state and kind != "Ended":
-            sink.status(connector, state, stamp)
+            plug = whole(evse, "connectorId", 1) if isinstance(evse, dict) else 1
+            sink.status(connector, state, stamp, plug=plug)
         return {"idTokenInfo": self._token_info(sink, payload, connector)} if payload.get("idToken") else {}
 
     def _on_NotifyEVChargingNeeds(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class PhysicalPoint:
         self.has_spoken = False
         self.connector = settings.connector
         self.state = "unknown"
-        self._states: dict[int, str] = {}
+        self._states: dict[tuple[int, int], str] = {}
         self.transaction: str | None = None
         self.plugged_utc_s = math.inf
         self.begun_utc_s = math.nan
@@ -128,7 +128,7 @@ class PhysicalPoint:
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._lost: dict[str, float] = {}
-        self._overdraws = 0
+        self._overdraws, self._last_connector = 0, 0
         self._tally = PowerTally(clock.utc_s())
 
     # --- the charging port ----------------------------------------------------------------------------------------
@@ -293,14 +293,18 @@ class PhysicalPoint:
         self.wake()
         return True
 
-    def status(self, connector: int, state: str, utc_s: float) -> None:
-        """A connector changed; one that is free although we know a session has lost it."""
+    def status(self, connector: int, state: str, utc_s: float, plug: int = 0) -> None:
+        """A connector changed; one that is free although we know a session has lost it.
+
+        An EVSE of 2.x may have several plugs, of which one is in use: it is free when all of them are.
+        """
         self.has_spoken = True
         if connector == 0 or (self.connector is not None and connector != self.connector):
             self.wake()
             return
-        self._states[connector] = state
-        self._take_state(max(self._states.values(), key=_WEIGHT.index) if self.connector is None else state)
+        self._states[connector, plug] = state
+        here = [s for (c, _), s in self._states.items() if self.connector in (None, c)]
+        self._take_state(max(here, key=_WEIGHT.index))
         self.wake()
 
     def _take_state(self, state: str) -> None:
@@ -321,7 +325,7 @@ class PhysicalPoint:
     @property
     def likely_connector(self) -> int:
         """The connector in use, or the one where a car waits, or the first."""
-        waiting = [c for c, state in self._states.items() if state in ("occupied", "charging")]
+        waiting = [c for (c, _), state in self._states.items() if state in ("occupied", "charging")]
         return self.connector or (waiting[0] if waiting else 1)
 
     def authorises(self, tag: str, connector: int = 0) -> bool:
@@ -334,26 +338,41 @@ class PhysicalPoint:
 
     def started(self, key: str, connector: int, utc_s: float, samples: Iterable[Sample]) -> str:
         """A session started. The same start told twice is one session."""
-        transaction = self._ids.get(key)
+        transaction, values = self._ids.get(key), list(samples)
         if transaction is None:
             transaction = key if self.version != "1.6" else self.numbers.new()
             self._ids[key] = transaction
-            if self.connector is None:
-                self.connector = connector or 1
+            if self.transaction is None and self.settings.connector is None:
+                self.connector = connector or None  # one that is not named yet is named later
+            if self.transaction is None and self._is_ours(connector):
+                self._meet_register(connector, values)
             self.note("session_started", _hashed(transaction), utc_s)
         else:
             self.counts["repeated_start"] += 1
         if transaction not in self._ended and self._is_ours(connector):
             self._begin(transaction)
-            self._take(samples)
+            self._take(values)
         return transaction
 
+    def _meet_register(self, connector: int, values: list[Sample]) -> None:
+        """The first register of a new session may be another meter's."""
+        is_other = bool(connector and self._last_connector and connector != self._last_connector)
+        self._last_connector = connector or self._last_connector
+        if values and self.register.begin_session(values[0], is_other_meter=is_other):
+            self.note("rebased", "a session starts with another register")
+
     def metered(self, connector: int | None, transaction: str | None, samples: Iterable[Sample]) -> None:
-        """Meter values came; an unknown session that is metered is one from before our time."""
+        """Meter values came; an unknown session that is metered is one from before our time.
+
+        Connector 0 is the meter of the whole station, which is none of ours.
+        """
         self.has_spoken = True
-        if not self._is_ours(connector):
+        is_named = transaction is not None and transaction == self.transaction
+        if not is_named and (connector == 0 or not self._is_ours(connector) or self._is_anyones(transaction)):
             self.counts["other_connector"] += 1
             return
+        if self.transaction is not None:
+            self.connector = self.connector or connector or None
         values = list(samples)
         if transaction and transaction not in self._ended and self.transaction is None:
             self._adopt(transaction, connector, values)
@@ -381,6 +400,11 @@ class PhysicalPoint:
         if self.transaction in (transaction, None):
             self._end_session()
 
+    def _is_anyones(self, transaction: str | None) -> bool:
+        """Whether a sample outside any session may be of any of several plugs."""
+        plugs = {connector for connector, _ in self._states}
+        return transaction is None and self.transaction is None and self.connector is None and len(plugs) > 1
+
     def _is_ours(self, connector: int | None) -> bool:
         return not connector or self.connector is None or connector == self.connector
 
@@ -402,6 +426,7 @@ class PhysicalPoint:
         self.transaction, self.power_kw, self.plugged_utc_s = None, 0.0, math.inf
         self.state = "occupied" if self.state == "charging" else self.state
         self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
+        self.connector = self.settings.connector  # the next session may start at another one
         self.proof.postpone()
         self.wake()
 

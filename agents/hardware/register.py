@@ -127,6 +127,27 @@ class Register:
         estimated_wh = sum(self._estimate_wh(self._booked[i]) for i in self._dirty)
         return Mark(end_s, self.value_wh(end_s), self._shift_wh, self.offset_s, estimated_wh)
 
+    def begin_session(self, sample: Sample, *, is_other_meter: bool) -> bool:
+        """A session starts with this register: a jump against the line is another meter's, not energy; whether so.
+
+        Parameters
+        ----------
+        sample : Sample
+            First sample of the session.
+        is_other_meter : bool
+            Whether it is at another plug than the session before, whose register has nothing to do with the line.
+        """
+        at_s, net_wh = sample.station_utc_s + self.offset_s, sample.net_wh
+        if math.isnan(net_wh) or math.isnan(at_s) or not self._at_s or at_s <= self._at_s[-1]:
+            return False
+        if not is_other_meter and not self._value_fault(at_s, net_wh + self._shift_wh, sample):
+            return False
+        self._shift_wh = self._wh[-1] - net_wh
+        self._anchor = (at_s, self._wh[-1])
+        self._doubtful.clear()
+        self.faults["rebased"] += 1
+        return True
+
     def take(self, sample: Sample, received_s: float, power_w: float = math.nan) -> bool:
         """Judge one sample; True when it was believed.
 
