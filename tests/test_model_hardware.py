@@ -11,6 +11,7 @@ import pytest
 from agents.hardware.seam import LateEnergy
 from agents.model import Flexpolder, simulate
 from agents.outcome import collect
+from agents.real_stations import hardware_settings
 from experiments.hil.programs import station_programs
 from experiments.scenario import InputError, read_scenario
 
@@ -148,3 +149,49 @@ def test_a_run_with_hardware_tells_events_and_figures(nobody):
     mine = figures["figure"][figures["station_id"] == "ST-1"]
     assert {"reconnections", "refused_set_points", "samples_above_limit"} <= set(mine)
     assert "released" in tables["hardware_events"]["kind"]
+
+
+def test_everything_wrong_with_stations_is_told_at_the_door(tmp_path):
+    scenario = tmp_path / "wrong.toml"
+    scenario.write_text(
+        '[scenario]\nname = "wrong"\nbase = "small"\n'
+        '[[hardware]]\ncharging_point = "home/0"\nstation_id = "A"\nphases = 2\n'
+        '[[hardware]]\ncharging_point = "home/0"\nstation_id = "A"\nsafe_kw = 60.0\n'
+        '[hardware_port]\nhost = "0.0.0.0"\nsecrets = "/no/such/file"\nlive_from = "17:20"\n'
+    )
+    with pytest.raises(InputError) as caught:
+        read_scenario(str(scenario))
+    assert "hardware_port.live_from" in str(caught.value)
+    scenario.write_text(scenario.read_text().replace('live_from = "17:20"\n', ""))
+    with pytest.raises(InputError) as caught:
+        read_scenario(str(scenario))
+    for text in (
+        "charging point 'home/0' has 2 stations",
+        "2 phases, must be 1 or 3",
+        "safe limit of 60 kW outside 0 to 22.08 kW",
+        "station 'A' is named 2 times: each needs a connector of its own",
+        "security profile 0 is allowed on loopback only, not on 0.0.0.0",
+        "hardware_port.secrets: '/no/such/file' is not a file",
+    ):
+        assert text in str(caught.value)
+
+
+def test_two_connectors_of_one_station_are_a_scenario(tmp_path):
+    scenario = tmp_path / "two.toml"
+    entry = '[[hardware]]\ncharging_point = "public_ac/{}"\nstation_id = "A"\nconnector = {}\nstation_limit_kw = 14.0\n'
+    scenario.write_text('[scenario]\nname = "two"\nbase = "small"\n' + entry.format(0, 1) + entry.format(1, 2))
+    settings = read_scenario(str(scenario)).to_settings()
+    assert settings.hardware is not None
+    town = build_town_points(settings)
+    port = hardware_settings(settings.hardware, *town)
+    assert port.faults() == [] and list(port.named) == ["A/1", "A/2"]
+    assert [s.station_limit_kw for s in port.stations] == [14.0, 14.0]
+    assert [s.envelope.max_kw for s in port.stations] == [11.04, 11.04]
+
+
+def build_town_points(settings):
+    model = Flexpolder(replace(settings, hardware=None))
+    try:
+        return model.town.fleet.points, model.town.grid.connections
+    finally:
+        model.close()

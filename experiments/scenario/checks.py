@@ -15,11 +15,11 @@ from pydantic.fields import FieldInfo
 from agents.messages import MESSAGES
 from agents.settings import DEFAULT_PARTIES, SEGMENTS
 from experiments.scenario.faults import Fault, nearest
+from experiments.scenario.hardware_checks import hardware_faults
 from experiments.scenario.information import information_faults
 from experiments.scenario.sections import (
     FleetSection,
     GridSection,
-    HardwareSection,
     LinksSection,
     OutputSection,
     PartySection,
@@ -92,8 +92,8 @@ def _cross_faults(sections: Mapping[str, Any], file: str) -> list[Fault]:
     faults = _party_faults(sections["party"], file) if "party" in sections else []
     if "fleet" in sections:
         faults += _fleet_faults(sections["fleet"], file)
-    if "hardware" in sections and "fleet" in sections:
-        faults += _hardware_faults(sections["hardware"], sections["fleet"], file)
+    if {"hardware", "hardware_port", "fleet"} <= set(sections):
+        faults += hardware_faults(sections["hardware"], sections["hardware_port"], sections["fleet"], file)
     if "tenant" in sections:
         faults += _tenant_faults(sections["tenant"], file)
     if "grid" in sections:
@@ -292,21 +292,6 @@ def battery_cars() -> tuple[str, ...]:
     from agents.fleet.figures import BATTERY_CARS
 
     return tuple(model.name for model in BATTERY_CARS)
-
-
-def _hardware_faults(stations: list[HardwareSection], fleet: FleetSection, file: str) -> list[Fault]:
-    """Stations whose charging point does not exist; points of recorded sessions are known only in the run."""
-    if not stations or fleet.sessions is not None:
-        return []
-    counts = {name: getattr(fleet, name).charging_points or getattr(fleet, name).evs for name in SEGMENTS}
-    known = ", ".join(f"{name}/0 to {name}/{n - 1}" for name, n in counts.items() if n)
-    faults = []
-    for k, station in enumerate(stations):
-        segment, _, number = station.charging_point.partition("/")
-        if not (number.isdigit() and int(number) < counts.get(segment, 0)):
-            text = f"{station.charging_point!r} does not exist; there are {known}"
-            faults.append(Fault(file, f"hardware.{k + 1}.charging_point", text))
-    return faults
 
 
 def _tenant_faults(tenants: list[TenantSection], file: str) -> list[Fault]:
