@@ -380,7 +380,9 @@ class Dispatch:
 
     def _settle_pass_through(self, t: int, balanced: Balanced) -> None:
         """The pool's deviation reaches the CPO where its contract passes it through."""
-        record, prices = self.record, balanced.prices
+        record, prices, supplier = self.record, balanced.prices, self.cast.supplier
+        if not (self._pass_through.is_whole or record.passive_mwh[t]):
+            return
         held = 0.25 * float(self.cast.pool_brp.pool_at_gate_mw[t])
         metered = 0.25 * self.scale * float(np.sum(record.ev_kw[:, t], dtype=np.float64))
         activated, asked = float(record.activated_mwh[t]), float(record.passive_mwh[t])
@@ -399,6 +401,7 @@ class Dispatch:
             passive_mwh=passive,
             shortage_eur_per_mwh=prices.shortage_eur_per_mwh,
             surplus_eur_per_mwh=prices.surplus_eur_per_mwh,
+            billed_eur_per_mwh=1000.0 * supplier.energy_price_eur_per_kwh(t),
             steering=[(a.account, part) for a, part in self.cast.pool.shares_of_reaction()],
         )
         parts = self.cast.pool.shares_of_reaction()

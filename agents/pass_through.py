@@ -4,7 +4,9 @@ The balance responsible party of the supplier is settled for the imbalance of it
 contract the supplier hands on the part that the pool made (report 6.2.3, market case C40): to the CPO, whose contract
 it is. With ``supply_contract = "pass_through"`` that is every deviation from what was nominated for the pool at the
 last gate; with another contract and ``passive_balancing_share`` above 0 it is the reaction of that share alone, as far
-as it was delivered. Of what the reaction brought, or cost, the CPO passes a share on to the aggregator that steered.
+as it was delivered. Bills are for metered energy, so the energy price in them is set off: together the customer pays
+the contract's price for what was nominated and the imbalance price for the deviation. Of what the reaction brought, or
+cost, the CPO passes a share on to the aggregator that steered.
 """
 
 from __future__ import annotations
@@ -70,6 +72,7 @@ class PassThrough:
         passive_mwh: float,
         shortage_eur_per_mwh: float,
         surplus_eur_per_mwh: float,
+        billed_eur_per_mwh: float = 0.0,
         steering: Sequence[tuple[str, float]] = (),
     ) -> float:
         """Book one period.
@@ -86,6 +89,8 @@ class PassThrough:
             Delivered reaction to the published balance delta, + = up.
         shortage_eur_per_mwh, surplus_eur_per_mwh : float
             Imbalance prices.
+        billed_eur_per_mwh : float
+            Energy price in the bill for metered energy, without tax; 0 for a bill of the nomination.
         steering : sequence of (account, share), optional
             Who steered, where several aggregators did.
 
@@ -98,7 +103,8 @@ class PassThrough:
         if not deviation and not passive_mwh:
             return 0.0
         eur, reaction = (
-            float(settle_imbalance(mwh, shortage_eur_per_mwh, surplus_eur_per_mwh)) for mwh in (deviation, passive_mwh)
+            float(settle_imbalance(mwh, shortage_eur_per_mwh, surplus_eur_per_mwh)) - billed_eur_per_mwh * mwh
+            for mwh in (deviation, passive_mwh)
         )
         self.cashbook.pay_national(period, self.supplier, self.cpo, eur, REASON)
         onward = AGGREGATOR_SHARE * reaction / self.cashbook.representation

@@ -53,6 +53,10 @@ class Supplier(Role):
             self.price_eur_per_kwh[span], self.feed_in_eur_per_kwh[span] = price[span], feed_in[span]
             self.send(ContractPrice(told.first_period, price[span].copy(), feed_in[span].copy()))
 
+    def energy_price_eur_per_kwh(self, period: int) -> float:
+        """Energy price in the contract of EV customers, without tax and grid fees."""
+        return float(self.contract.bare_eur_per_kwh(self.clock, self.wholesale_eur_per_mwh)[period])
+
     def _contract_prices(self) -> tuple[np.ndarray, np.ndarray]:
         """All-in price and feed-in price of the contract at the wholesale prices as now known, EUR/kWh."""
         wholesale = self.wholesale_eur_per_mwh
