@@ -332,15 +332,15 @@ def _billed(factor: float) -> tuple[Played, np.ndarray, np.ndarray]:
 
 def test_drivers_pay_what_the_meter_of_the_station_shows():
     (true, chosen, _), (wrong, _, meter) = _billed(1.0), _billed(0.7)
-    paid = [r.tables["sessions"]["cost_eur"] for r in (true, wrong)]
+    kwh = [np.maximum(np.abs(r.tables["sessions"]["metered_kwh"]), 1e-9) for r in (true, wrong)]
+    paid = [r.tables["sessions"]["cost_eur"] / e for r, e in zip((true, wrong), kwh, strict=True)]
     assert (meter[chosen] < 1.0).sum() > 2 and (meter[chosen] == 1.0).any()
-    np.testing.assert_allclose(paid[1][chosen], (paid[0] * meter)[chosen], rtol=0.05)
-    home = true.tables["sessions"]["segment"] == "home"
+    np.testing.assert_allclose(paid[1][chosen], (paid[0] * meter)[chosen])
+    home = (true.tables["sessions"]["segment"] == "home") & (kwh[0] > 1.0)
     np.testing.assert_allclose(paid[1][home], paid[0][home], err_msg="the smart meter of a home is not the station's")
     # a connection that is short is shared by what its meters show: a wrong one moves a little of it
-    energy = [r.tables["sessions"]["metered_kwh"] for r in (true, wrong)]
-    np.testing.assert_allclose(energy[1], energy[0], rtol=0.05)
-    assert energy[1].sum() == pytest.approx(energy[0].sum(), rel=0.002)
+    np.testing.assert_allclose(kwh[1], kwh[0], rtol=0.05)
+    assert kwh[1].sum() == pytest.approx(kwh[0].sum(), rel=0.002)
 
 
 def test_where_a_meter_stands_still_the_car_decides_what_is_paid():
@@ -384,6 +384,58 @@ def test_verification_stops_outsiders(kind):
     assert np.sum(checked.tables["refusals"]["count"]) > 0
 
 
+def switched_kw(run: Played) -> float:
+    """All sudden changes of the fleet against the day without an attack."""
+    return float(np.sum(np.abs(np.diff(ev_kw(run) - ev_kw(played()), prepend=0.0))))
+
+
+def test_stations_that_look_twice_are_not_flung_to_and_fro_for_long():
+    bare, wary = (attacked("compromised_cpo", is_plausibility_checked=on) for on in (False, True))
+    assert wary.model.cast.stations.defence.refused > 10
+    assert switched_kw(wary) < 0.6 * switched_kw(bare)
+    assert np.sum(wary.tables["drivers"]["missing_kwh"]) <= np.sum(bare.tables["drivers"]["missing_kwh"]) + 1.0
+
+
+@pytest.mark.parametrize("kind", ["forged_absolute_signal", "forged_order"])
+def test_csp_and_stations_that_check_leave_forged_signals_little_power(kind):
+    bare, wary = (attacked(kind, is_verified=False, is_plausibility_checked=on) for on in (False, True))
+    assert moved_kw(bare) > 1.0
+    assert moved_kw(wary) < 0.75 * moved_kw(bare)
+    refused = (
+        wary.model.cast.csp.refused_signals if kind == "forged_order" else wary.model.cast.stations.defence.refused
+    )
+    assert refused > 0
+
+
+def test_checks_cost_an_honest_day_little():
+    calm, wary = played(), played(_with(security=SecuritySettings(is_plausibility_checked=True)))
+    cost, missing = (
+        [float(np.sum(r.tables["sessions"][c])) for r in (calm, wary)] for c in ("cost_eur", "missing_kwh")
+    )
+    assert cost[0] < cost[1] < 1.05 * cost[0], "orders that are honest are refused now and then"
+    assert missing[1] <= missing[0] + 1.0
+
+
+def test_the_least_that_a_signal_leaves_is_what_honest_operators_send():
+    from agents.information.defence import GUARANTEED_SHARE
+    from agents.roles.dso import LIMIT_SHARE_OF_SIGNAL
+
+    assert LIMIT_SHARE_OF_SIGNAL == GUARANTEED_SHARE
+
+
+def test_a_flip_is_a_large_turn_against_the_last_one():
+    from agents.information.defence import Defence
+
+    defence = Defence(0.0, np.zeros(3), is_checked=True)
+    rating, safe = np.full(3, 10.0), np.full(3, 4.0)
+    told = [[10, 10, 10], [0, 10, 0], [10, 0, 4], [0, 0, 0], [10, 10, 4], [10, 10, 0], [10, 10, 4], [10, 10, 4]]
+    limits = [defence.steady(np.array(t, float), rating, safe, period) for period, t in enumerate(told)]
+    # the first is flung to and fro: held from its second flip until an hour after the last; the others turn less
+    assert [row[0] for row in limits] == [10, 0, 10, 4, 4, 4, 4, 4]
+    assert [row[1] for row in limits] == [10, 10, 0, 0, 10, 10, 10, 10]
+    assert [row[2] for row in limits] == [10, 0, 4, 0, 4, 0, 4, 4]
+
+
 @pytest.mark.parametrize("kind", ["compromised_aggregator", "compromised_cpo"])
 def test_an_insider_passes_verification_and_is_slowed_by_rate_limits(kind):
     free = attacked(kind)
@@ -403,7 +455,9 @@ def test_stations_do_not_believe_a_load_that_would_have_blown_the_fuse():
     """The last believable reading holds instead, so that next to nothing moves."""
     believed, checked = (attacked("sensor_falsification", is_plausibility_checked=c) for c in (False, True))
     assert moved_kw(believed) > 1.0
-    moved = [float(np.sum(np.abs(ev_kw(run) - ev_kw(played())))) for run in (believed, checked)]
+    honest = (played(), played(_with(security=SecuritySettings(is_plausibility_checked=True))))
+    pairs = zip((believed, checked), honest, strict=True)
+    moved = [float(np.sum(np.abs(ev_kw(run) - ev_kw(calm)))) for run, calm in pairs]
     assert moved[1] < 0.4 * moved[0]
 
 

@@ -124,7 +124,14 @@ def test_effects_are_differences_from_the_same_day_without_the_attack():
         return SimpleNamespace(
             tables={
                 "load": load,
-                "sessions": {"cost_eur": [3.0 if is_hit else 1.0], "missing_kwh": [0.5 if is_hit else 0.0]},
+                "sessions": {
+                    "session_row": [0, 1],
+                    "departure_min": [30, 90],
+                    "cost_eur": [3.0 if is_hit else 1.0, 4.0],
+                    "missing_kwh": [0.5 if is_hit else 0.0, 0.0],
+                    "metered_kwh": [2.0, 8.0],
+                    "delivered_kwh": [1.8, 5.0 if is_hit else 7.2],
+                },
                 "node_voltage": {"voltage_min_pu": [0.95], "voltage_max_pu": [1.02]},
                 "branch_loading": {"loading_share": [0.8, np.nan]},
             }
@@ -134,7 +141,9 @@ def test_effects_are_differences_from_the_same_day_without_the_attack():
     run = replace(world(representation=2000), security=security)
     found = attacks.measure(run, simulate, modes=("v1g",), countermeasures=("none", "verification"))
     bare, checked = found
-    assert [bare.moved_mw, bare.step_mw, bare.cost_eur] == pytest.approx([40.0, 40.0, 2.5])
+    # half a euro a kWh on the quiet day, and 2.2 kWh that a car still connected has less
+    assert [bare.moved_mw, bare.step_mw, bare.cost_eur] == pytest.approx([40.0, 40.0, 2.5 + 2.2 * 0.5])
+    assert [bare.switched_mw, bare.missing_kwh, bare.owed_kwh] == pytest.approx([80.0, 0.5, 2.2])
     assert bare.frequency_hz < 0.0 == checked.frequency_hz
     assert checked.moved_mw == checked.cost_eur == 0.0
 

@@ -66,6 +66,7 @@ def equip(links: Links, settings: Settings, town: Town, cast: Cast) -> None:
     links.equip(screens, _outages(settings, town), () if attackers is None else (attackers,))
     _set_meters(settings, town, cast)
     cast.stations.defence = Defence.of(settings.security, town.fleet.n_points, generator(settings.seed, "attacks"))
+    cast.csp.is_plausibility_checked = settings.security.is_plausibility_checked
     cast.cpo.is_plausibility_checked = settings.security.is_plausibility_checked
     cast.csp.price_cap_eur_per_mwh = settings.regulation.redispatch_price_cap_eur_per_mwh
     absent = absent_for(_degradations(settings), "aggregator")

@@ -19,6 +19,7 @@ from agents.messages import (
     ContractPrice,
     LocalLoad,
     Message,
+    RedispatchOrder,
     SiteLoad,
     SmartChargingSignal,
     StationLimit,
@@ -93,6 +94,19 @@ class ForgedAbsoluteSignal(Attack):
             return
         rows = np.unique(self.town.fleet.points.connection_row[self.is_mine]).astype(np.int64)
         forged = AbsoluteSignalDirect(links.period, rows, np.zeros(len(rows)))
+        links.put_on_wire(links.envelope_of(forged, self.cast.dso.party, 10**9 + links.period, STOLEN_KEY))
+
+
+@dataclass
+class ForgedOrder(Attack):
+    """An outsider sends the CSP a redispatch order in the grid operator's name: everybody stops, for the next hour."""
+
+    def open(self, links: Links) -> None:
+        """Order more than any pool has."""
+        if not self.is_on(links.period):
+            return
+        rows = np.unique(self.town.fleet.points.connection_row[self.is_mine]).astype(np.int64)
+        forged = RedispatchOrder(links.period, rows, np.full((len(rows), 4), -FALSE_LOAD_KW))
         links.put_on_wire(links.envelope_of(forged, self.cast.dso.party, 10**9 + links.period, STOLEN_KEY))
 
 
@@ -210,6 +224,7 @@ class PlugAndChargeFailure(Attack):
 
 ATTACKS: dict[str, type[Attack]] = {
     "forged_absolute_signal": ForgedAbsoluteSignal,
+    "forged_order": ForgedOrder,
     "compromised_aggregator": CompromisedAggregator,
     "compromised_cpo": CompromisedCpo,
     "replay": Replay,

@@ -132,9 +132,11 @@ class Stations(Role):
             rows = signal.connection_row
             goes_on = self._absolute_until[rows] >= signal.first_period - 1
             self._absolute_from[rows] = np.where(goes_on, self._absolute_from[rows], signal.first_period)
-            self._absolute_share[rows], self._absolute_until[rows] = signal.limit_share, signal.first_period
+            self._absolute_share[rows] = self.defence.at_least_guaranteed(signal.limit_share)
+            self._absolute_until[rows] = signal.first_period
         is_offline = period - self.heard_period > OFFLINE_AFTER_PERIODS
         limit = np.where(is_offline, self.fallback_kw, self.set_kw)
+        limit = self.defence.steady(limit, self.points.max_kw, self.fallback_kw, period)
         limit = np.minimum(limit, self._room_kw(limit, period))
         row = self.points.connection_row
         is_on = (self._absolute_from[row] <= period) & (period <= self._absolute_until[row])

@@ -8,6 +8,7 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
+from agents.information.defence import GUARANTEED_SHARE
 from agents.links import Links
 from agents.messages import (
     AbsoluteSignal,
@@ -27,7 +28,7 @@ from agents.messages import (
     TsoRedispatchOrder,
 )
 from agents.role import Role
-from agents.roles.pooling import merged_congestion, shares_of_change, shares_of_limit
+from agents.roles.pooling import merged_congestion, room_of, shares_of_change, shares_of_limit
 from markets.redispatch import RedispatchOrders
 
 
@@ -79,6 +80,7 @@ class CSP(Role):
         self.capacity_kw, self.participation_min_kw = capacity_kw, participation_min_kw
         self._offer: CongestionOffer | None = None
         self._offers: dict[str, CongestionOffer] = {}
+        self.is_plausibility_checked, self.refused_signals = False, 0
         self.price_cap_eur_per_mwh = np.inf
         """Most that grid operators pay for an order (the congestion price of table 7.1)."""
 
@@ -177,6 +179,9 @@ class CSP(Role):
             *self.knowledge.take(TsoRedispatchOrder),
         ]
         for order in orders:
+            if self.is_plausibility_checked and not self._was_offered(order):
+                self.refused_signals += 1
+                continue
             shares = shares_of_change(self._offers, order.first_period, order.connection_row, order.change_kw)
             for party, change in shares.items():
                 if change.any():
@@ -187,8 +192,19 @@ class CSP(Role):
                 limit = np.where(np.isfinite(call.limit_kw), part * np.nan_to_num(call.limit_kw), call.limit_kw)
                 self.send(CapacityCallNotice(call.first_period, call.connection_row, limit), party)
         for signal in self.knowledge.take(AbsoluteSignal):
-            told = (signal.first_period, signal.connection_row, signal.limit_share, signal.n_periods)
+            share = signal.limit_share
+            if self.is_plausibility_checked:
+                self.refused_signals += int(np.sum(share < GUARANTEED_SHARE))
+                share = np.maximum(share, GUARANTEED_SHARE)
+            told = (signal.first_period, signal.connection_row, share, signal.n_periods)
             self.send(AbsoluteSignalViaCsp(*told))
+
+    def _was_offered(self, order: RedispatchOrder | TsoRedispatchOrder) -> bool:
+        """Whether an order asks for no more than the pool offered at each connection and period."""
+        if self._offer is None:
+            return False
+        most = room_of(self._offer, order.first_period, order.connection_row, order.change_kw)
+        return bool(np.all(np.abs(order.change_kw) <= most + 1e-6))
 
     def report(self) -> None:
         """Tell the DSO what was really delivered (CSP-5)."""

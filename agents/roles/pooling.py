@@ -41,12 +41,12 @@ def shares_of_change(
     """
     if len(offers) <= 1:
         return {next(iter(offers), ""): change_kw}
-    weight = {party: _room(offer, first, rows, change_kw) for party, offer in offers.items()}
+    weight = {party: room_of(offer, first, rows, change_kw) for party, offer in offers.items()}
     total = np.sum(list(weight.values()), axis=0)
     return {party: change_kw * w / np.where(total > 0.0, total, 1.0) for party, w in weight.items()}
 
 
-def _room(offer: CongestionOffer, first: int, rows: np.ndarray, change_kw: np.ndarray) -> np.ndarray:
+def room_of(offer: CongestionOffer, first: int, rows: np.ndarray, change_kw: np.ndarray) -> np.ndarray:
     """Power that was offered in the direction of a change, float[n_rows, n]."""
     n = offer.prognosis_kw.shape[1]
     at = np.clip(np.arange(first, first + change_kw.shape[1]) - offer.first_period, 0, n - 1)

@@ -78,14 +78,15 @@ def attacks(
         show_json([asdict(e) for e in found])
         return
     rows = [
-        [e.attack, e.mode, e.countermeasure, f"{e.moved_mw:.1f}", f"{e.step_mw:.1f}", f"{1000 * e.frequency_hz:+.1f}",
+        [e.attack, e.mode, e.countermeasure, f"{e.moved_mw:.1f}", f"{e.step_mw:.1f}",
+         f"{e.switched_mw:.0f}", f"{1000 * e.frequency_hz:+.1f}",
          f"{e.voltage_min_pu:.3f}", f"{e.voltage_max_pu:.3f}", f"{e.loading_max_share:.2f}", f"{e.cost_eur:+.2f}",
-         f"{e.missing_kwh:+.1f}"]
+         f"{e.missing_kwh:+.1f}", f"{e.owed_kwh:+.1f}"]
         for e in found
     ]  # fmt: skip
-    head = ["attack", "mode", "countermeasure", "moved MW", "step MW", "mHz", "U min pu", "U max pu", "loading",
-            "cost EUR", "missing kWh"]  # fmt: skip
-    show_table("Attacks and countermeasures", head, rows, right=tuple(range(3, 11)))
+    head = ["attack", "mode", "countermeasure", "moved MW", "step MW", "switched MW", "mHz", "U min pu", "U max pu",
+            "loading", "cost EUR", "missing kWh", "owed kWh"]  # fmt: skip
+    show_table("Attacks and countermeasures", head, rows, right=tuple(range(3, 13)))
 
 
 def share(

@@ -42,8 +42,8 @@ class AttackEffect:
     attack, mode, countermeasure : str
     moved_mw : float
         Largest difference of the national EV load from a day without the attack.
-    step_mw : float
-        Largest sudden part of it.
+    step_mw, switched_mw : float
+        Largest sudden part of it, and all sudden parts added up.
     frequency_hz : float
         Largest deviation of frequency that the sudden part causes.
     voltage_min_pu, voltage_max_pu, loading_max_share : float
@@ -51,7 +51,9 @@ class AttackEffect:
     cost_eur : float
         What drivers pay more, and what missing energy costs them, in the simulated area.
     missing_kwh : float
-        Energy that drivers miss.
+        Energy that drivers miss whose session ended.
+    owed_kwh : float
+        Energy that cars still connected at the end have less than without the attack; they will buy it later.
     """
 
     attack: str
@@ -59,12 +61,14 @@ class AttackEffect:
     countermeasure: str
     moved_mw: float
     step_mw: float
+    switched_mw: float
     frequency_hz: float
     voltage_min_pu: float
     voltage_max_pu: float
     loading_max_share: float
     cost_eur: float
     missing_kwh: float
+    owed_kwh: float
 
 
 def measure(
@@ -120,6 +124,7 @@ def _effect(
     worst = float(jumps[np.argmax(np.abs(jumps))])
     ramp_s = max(SIGNAL_S, 60.0 * security.random_delay_min)
     cost = [float(np.sum(t["sessions"]["cost_eur"]) + np.sum(t["sessions"]["missing_kwh"])) for t in (quiet, attacked)]
+    owed = _owed_kwh(quiet, attacked)
     missing = [float(np.sum(t["sessions"]["missing_kwh"])) for t in (quiet, attacked)]
     return AttackEffect(
         attack=settings.security.attacks[0].kind,
@@ -127,10 +132,32 @@ def _effect(
         countermeasure=name,
         moved_mw=float(np.max(np.abs(moved))),
         step_mw=abs(worst),
+        switched_mw=float(np.sum(np.abs(jumps))),
         frequency_hz=lowest_hz(worst, ramp_s),
         voltage_min_pu=float(np.nanmin(attacked["node_voltage"]["voltage_min_pu"])),
         voltage_max_pu=float(np.nanmax(attacked["node_voltage"]["voltage_max_pu"])),
         loading_max_share=float(np.nanmax(attacked["branch_loading"]["loading_share"])),
-        cost_eur=cost[1] - cost[0],
+        cost_eur=cost[1] - cost[0] + owed * _price_eur_per_kwh(quiet),
         missing_kwh=missing[1] - missing[0],
+        owed_kwh=owed,
     )
+
+
+def _owed_kwh(quiet: Any, attacked: Any) -> float:
+    """Energy that open sessions have less than on the quiet day, kWh; of a session known to one run nothing is said."""
+    end_min = 15.0 * (float(np.max(quiet["load"]["period"])) + 1.0)
+    held: list[dict[int, float]] = []
+    for tables in (quiet, attacked):
+        s = tables["sessions"]
+        is_open = np.asarray(s["departure_min"]) > end_min
+        rows, kwh = np.asarray(s["session_row"])[is_open], np.asarray(s["delivered_kwh"])[is_open]
+        held.append(dict(zip(rows.tolist(), kwh.tolist(), strict=True)))
+    both = held[0].keys() & held[1].keys()
+    return float(sum(held[0][row] - held[1][row] for row in sorted(both)))
+
+
+def _price_eur_per_kwh(tables: Any) -> float:
+    """What drivers pay on average, EUR/kWh."""
+    s = tables["sessions"]
+    kwh = float(np.sum(s["metered_kwh"]))
+    return float(np.sum(s["cost_eur"])) / kwh if kwh > 0.0 else 0.0

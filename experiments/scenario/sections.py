@@ -372,6 +372,7 @@ class AttackSection(Section):
 
     kind: Literal[
         "forged_absolute_signal",
+        "forged_order",
         "compromised_aggregator",
         "compromised_cpo",
         "replay",
@@ -397,7 +398,7 @@ class SecuritySection(Section):
     attacks: list[AttackSection] = Field(default=[], description="who attacks when")
     is_verified: bool = Field(default=True, description="certificates, signatures and order are checked")
     is_plausibility_checked: bool = Field(
-        default=False, description="aggregator, CPO and stations refuse what is signed but cannot be"
+        default=False, description="aggregator, CPO, CSP and stations refuse what is signed but cannot be"
     )
     rate_limit_share: float = Field(
         default=0.0, description="most that a station's limit changes per period, share of rating; 0 = any", ge=0, le=2
