@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from agents.settings import Settings
+from experiments.store.tables import TABLES
 from markets.calendar import Horizon
 
 
@@ -19,6 +20,16 @@ from markets.calendar import Horizon
 class FakeOutcome:
     settings: Settings
     tables: dict[str, dict[str, Any]]
+
+
+def declared(tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The tables with every declared column; what the stand-in says nothing of is unknown, zero or empty."""
+    blank: dict[str, Any] = {"float64": np.nan, "float32": np.nan, "string": "", "bool": False}
+    for name, columns in tables.items():
+        n = len(next(iter(columns.values())))
+        for column in TABLES[name].columns:
+            columns.setdefault(column.name, [blank.get(column.kind, 0)] * n)
+    return tables
 
 
 def simulate(settings: Settings, progress=None) -> FakeOutcome:
@@ -71,7 +82,7 @@ def simulate(settings: Settings, progress=None) -> FakeOutcome:
     }
     if progress is not None:
         progress(n, n)
-    return FakeOutcome(settings, tables)
+    return FakeOutcome(settings, declared(tables))
 
 
 def simulate_or_raise(settings: Settings) -> FakeOutcome:

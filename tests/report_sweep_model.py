@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.settings import Settings
 from markets.calendar import Horizon
-from tests.experiments_fake import FakeOutcome
+from tests.experiments_fake import FakeOutcome, declared
 
 SEGMENTS = ("home", "public_ac", "office")
 
@@ -81,7 +81,7 @@ def simulate(settings: Settings) -> FakeOutcome:
             "amount_eur": [float(np.sum(cost)) - grid_fee, grid_fee, 15.0 * 24 * fcr],
         },
     }
-    return FakeOutcome(settings, tables)
+    return FakeOutcome(settings, declared(tables))
 
 
 def simulate_or_raise(settings: Settings) -> FakeOutcome:
