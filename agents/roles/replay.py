@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.tables import ChargingPoints
 from agents.fleet.view import SessionView, Signal
-from agents.roles.beliefs import EFFICIENCY, FIRST_KWH, Beliefs
+from agents.roles.belief_kernels import EFFICIENCY, FIRST_KWH
+from agents.roles.beliefs import Beliefs
 
 DAY = 96
 """Periods of an ordinary day."""
