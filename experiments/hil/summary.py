@@ -10,7 +10,8 @@ from experiments.results import Results
 from experiments.scenario import Scenario
 
 TROUBLE = {
-    "refused": "is refused: it does not fall back to its safe limit by itself (insist = true steers it all the same)",
+    "refused": "is refused: it does not fall back to its safe limit by itself (insist = true steers it all the same; "
+    "to commission it again, remove its file under state/stations in the hardware folder)",
     "proof_undecided": "could not show that it falls back (its car draws too little); held at its safe limit",
     "uncontrollable": "takes no form of charging profile",
     "locked": "did not stop when told and was taken out of service",
