@@ -76,9 +76,9 @@ def test_test_ocpp_with_a_password(tmp_path: Path, version: str, profile: int):
             certificate=certificate if profile == 2 else None, private_key=key if profile == 2 else None,
         )  # fmt: skip
         async with central(given) as system:
-            code, said = await knocks(system, "--ocpp", version, "--password", password, *tls, **where)
+            code, said = await knocks(system, "--ocpp", version, f"--password={password}", *tls, **where)
             assert code == 0, said
-            for wrong in ((), ("--password", password[::-1])):
+            for wrong in ((), (f"--password={password[::-1]}",)):
                 code, said = await knocks(system, "--ocpp", version, *wrong, *tls, **where)
                 assert code != 0 and "401" in said, said
             assert password not in (tmp_path / "rec").joinpath(system._recorder.path.name).read_text()  # type: ignore[union-attr]
