@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from experiments.report.figures.congestion import supply
 from experiments.report.figures.grid import section
 from experiments.report.figures.grid_layout import by_level, feeding_tree, on_map, spread_of_parallels
 from experiments.report.figures.grid_picture import picture
@@ -102,3 +103,66 @@ def test_most_loaded_elements_are_listed_with_their_counterfactual() -> None:
     rows = re.findall(r"<tr><td>(.*?)</td>", html[html.index("The ten most loaded") :])
     assert len(re.findall(r"<tr><td>", html[html.index("The ten most") : html.index("Duration curve")])) == 10
     assert first["branch"] in rows[0]
+
+
+def _street(n_periods: int = 4) -> dict[str, pl.DataFrame]:
+    """A source, a transformer and two cables in a row; the second period has no flow, in the third all is dark."""
+    nan = float("nan")
+    nodes, branches, flow, volt = [], [], [], []
+    for k, level in enumerate(("mv", "lv", "lv", "lv")):
+        nodes.append(
+            {
+                "node_index": k,
+                "node": f"n{k}",
+                "level": level,
+                "x": nan,
+                "y": nan,
+                "u_rated_v": 1e4 if k == 0 else 400.0,
+            }
+        )
+    for k, kind in enumerate(("transformer", "line", "line")):
+        ends = {"from_node": f"n{k}", "to_node": f"n{k + 1}"}
+        what = {"branch_index": k, "branch": f"b{k}", "kind": kind, "level": "lv", "rating_a": 100.0, "area": "a"}
+        branches.append(what | ends)
+    for t in range(n_periods):
+        for k in range(3):
+            share = nan if t == 1 else 0.0 if t == 2 else 0.5
+            flow.append({"period": t, "branch_index": k, "loading_share": share, "uncontrolled_loading_share": 0.6})
+        for k in range(4):
+            v = nan if t == 1 or (t == 2 and k) else 1.0
+            volt.append({"period": t, "node_index": k, "voltage_min_pu": v, "voltage_max_pu": v, "vuf_share": 0.0})
+    tables = example_tables(days=1)
+    return tables | {
+        "periods": tables["periods"].head(n_periods),
+        "nodes": pl.DataFrame(nodes), "branches": pl.DataFrame(branches), "branch_loading": pl.DataFrame(flow),
+        "node_voltage": pl.DataFrame(volt),
+        "events": pl.DataFrame({"period": [1], "kind": ["power_flow"], "text": ["did not converge near n3"]}),
+        "interventions": tables["interventions"].clear(),
+        "announcements": tables["announcements"].head(1).with_columns(
+            pl.lit(3, pl.Int32).alias("period"), pl.lit(1, pl.Int32).alias("branch_index"),
+            pl.lit(1.2).alias("forecast_loading_share")),
+    }  # fmt: skip
+
+
+def test_the_picture_names_areas_dark_nodes_and_moments_without_a_flow() -> None:
+    data = _data(picture(RunView(_street()), 0))
+    assert data["failed"] == {"1": "did not converge near n3"}
+    assert data["hasDark"] is True
+    assert data["announced"] == [[3, 1]]
+    assert data["behind"] == {"1": [2, 3]}  # the nodes behind the first cable, not the busbar before it
+    calm = _street()
+    calm["node_voltage"] = calm["node_voltage"].filter(pl.col("period") != 2)
+    calm["branch_loading"] = calm["branch_loading"].filter(pl.col("period") != 2)
+    assert _data(picture(RunView(calm), 0))["hasDark"] is False
+
+
+def test_the_summary_tells_of_interruptions_and_of_trips_that_were_spared() -> None:
+    columns = {"branch_index": [0], "first_period": [2], "periods": [1], "connections": [7], "resupplied_by": [""]}
+    columns |= {"connection_h": [1.75], "unserved_kwh": [12.5], "postponed_kwh": [3.0], "emergency_kwh": [0.5]}
+    trip = pl.DataFrame({"kind": ["trip"], **columns})
+    told = supply(RunView(_street() | {"outages": trip, "uncontrolled_outages": pl.concat([trip, trip])}))
+    assert "interrupted 1 time" in told and "12.5 kWh" in told
+    assert "Protection tripped 1 time; with uncontrolled charging 2 times." in told
+    spared = supply(RunView(_street() | {"outages": trip.clear(), "uncontrolled_outages": trip}))
+    assert spared.startswith("Supply was never interrupted.") and "0 times; with uncontrolled charging 1 time" in spared
+    assert supply(RunView(_street() | {"outages": trip.clear(), "uncontrolled_outages": trip.clear()})) == ""

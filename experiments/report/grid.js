@@ -51,7 +51,9 @@
         const into = g.isTransformer[b] ? boxes[k] : middle;
         into[0].push(mx); into[1].push(my); into[2].push(b); into[3].push(text);
       }
-      const nodeText = g.nodeName.map((name, n) => { const p = voltage(state.t, n); return `${name} (${g.levels[g.nodeLevel[n]]})<br>voltage ${Number.isNaN(p) ? "not known" : p.toFixed(3) + " × nominal"}`; });
+      const area = [...new Set((announced.get(state.t) || []).flatMap((b) => g.behind[b] || []))];
+      if (g.announced.length) out.push({ x: area.length ? area.map((n) => x[n]) : [null], y: area.length ? area.map((n) => y[n]) : [null], mode: "markers", type: "scatter", name: "congestion area", hoverinfo: "skip", marker: { size: 22, color: "rgba(162,69,122,0.16)", line: { width: 0 } } });
+      const nodeText = g.nodeName.map((name, n) => { const p = voltage(state.t, n); return `${name} (${g.levels[g.nodeLevel[n]]})<br>voltage ${Number.isNaN(p) ? (g.failed[state.t] ? "not known" : "none: without supply") : p.toFixed(3) + " × nominal"}`; });
       out.push({
         x, y, mode: "markers", type: "scatter", name: "Node", showlegend: false, text: nodeText, customdata: g.nodeName.map((_, n) => -1 - n), hovertemplate: "%{text}<extra></extra>",
         marker: {
@@ -63,6 +65,8 @@
       CLASSES.forEach((cl, k) => out.push({ x: boxes[k][0], y: boxes[k][1], customdata: boxes[k][2], text: boxes[k][3], mode: "markers", type: "scatter", showlegend: false, legendgroup: cl[2], hovertemplate: "%{text}<extra></extra>", marker: { symbol: "square", size: 7 + k, color: cl[1], line: { color: "#44525f", width: 0.8 } } }));
       out.push({ x: middle[0], y: middle[1], customdata: middle[2], text: middle[3], mode: "markers", type: "scatter", showlegend: false, hovertemplate: "%{text}<extra></extra>", marker: { size: 10, color: "rgba(0,0,0,0)" } });
       const mark = (name, found, look) => { if (!found.length) found = [[null, null]]; out.push({ x: found.map((p) => p[0]), y: found.map((p) => p[1]), mode: "markers", type: "scatter", name, hoverinfo: "skip", marker: look }); };
+      const dark = g.failed[state.t] ? [] : g.nodeName.map((_, n) => n).filter((n) => Number.isNaN(voltage(state.t, n)));
+      if (g.hasDark) mark("without supply", dark.map((n) => [x[n], y[n]]), { symbol: "x", size: 9, color: "#1d2733" });
       if (g.announced.length) mark("congestion announced", spots(announced.get(state.t) || [], x, y), { symbol: "diamond-open", size: 17, color: "#a2457a", line: { width: 2.2 } });
       if (g.relieved.length) mark("operator intervened", spots(relieved.get(state.t) || [], x, y), { symbol: "x-thin-open", size: 11, color: "#1d2733", line: { width: 2.4 } });
       mark("chosen", state.node >= 0 ? [[x[state.node], y[state.node]]] : spots([state.branch], x, y), { symbol: "circle-open", size: 22, color: "#1d2733", line: { width: 2.5 } });
@@ -72,6 +76,7 @@
     function layout() {
       const bare = { visible: false, fixedrange: false };
       const bands = state.layout === "tree" ? g.levels.map((name, l) => { const ys = g.tree[1].filter((_, n) => g.nodeLevel[n] === l); return { xref: "paper", x: 0, y: Math.max(...ys), text: `<b>${name}</b>`, showarrow: false, xanchor: "left", yshift: 16, font: { size: 12 } }; }) : [];
+      if (g.failed[state.t]) bands.push({ xref: "paper", yref: "paper", x: 0.5, y: 0.5, text: `<b>No power flow: it ${g.failed[state.t]}</b>`, showarrow: false, bgcolor: "#fdeee6", bordercolor: "#d55e00", borderpad: 6, font: { size: 14, color: "#8a3a00" } });
       const equal = state.layout === "map" ? { scaleanchor: "x", scaleratio: 1 } : {};
       return { height: 560, margin: { l: 8, r: 48, t: 30, b: 8 }, hovermode: "closest", uirevision: state.layout, xaxis: bare, yaxis: { ...bare, ...equal }, annotations: bands, legend: { orientation: "h", x: 0, y: 1.0, yanchor: "bottom", itemclick: false, itemdoubleclick: false }, font: { family: FONT, size: 13, color: "#1d2733" }, modebar: MODEBAR, paper_bgcolor: "white", plot_bgcolor: "white" };
     }

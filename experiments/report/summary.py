@@ -10,7 +10,7 @@ import polars as pl
 
 from experiments.report.facts import Facts, is_known
 from experiments.report.figures.checks import verdicts
-from experiments.report.figures.congestion import outcomes
+from experiments.report.figures.congestion import outcomes, supply
 from experiments.report.figures.grid_picture import branch_title
 from experiments.report.figures.load import totals
 from experiments.report.figures.prices import moment
@@ -49,7 +49,8 @@ def representation(run: RunView) -> str:
 
 def sentences(run: RunView, f: Facts) -> list[str]:
     """The summary, one finding a sentence."""
-    parts = [_what(run, f), _shift(run, f), _grid(run, f), _congestion(run, f), _drivers_money(run, f), _others(run)]
+    parts = [_what(run, f), _shift(run, f), _grid(run, f), supply(run), _congestion(run, f)]
+    parts += [_drivers_money(run, f), _others(run)]
     return [p for p in [*parts, _service(f), _climate(f), _trust(run)] if p]
 
 

@@ -261,8 +261,8 @@ class RunView:
 
     @cached_property
     def n_homes(self) -> int:
-        """Homes on the grid: as the scenario says, else home connections."""
-        homes = self.scenario("grid", "homes")
+        """Homes on the grid: as the scenario says, else (or on a grid of a file) home connections."""
+        homes = None if self.scenario("grid", "file") else self.scenario("grid", "homes")
         return int(homes) if homes else self.table("connections").filter(pl.col("kind") == "home").height
 
     @cached_property

@@ -293,13 +293,25 @@ def _rights(run: RunView) -> list[Chart | str]:
     return out
 
 
+def supply(run: RunView) -> str:
+    """Interruptions in a sentence or two, and whether uncontrolled charging would have tripped more; "" if none."""
+    found = run.table("outages")
+    own, free = (int((run.table(t)["kind"] == "trip").sum()) for t in ("outages", "uncontrolled_outages"))
+    trips = f"Protection tripped {plural(own, 'time')}; with uncontrolled charging {plural(free, 'time')}."
+    if found.is_empty():
+        return f"Supply was never interrupted. {trips}" if free else ""
+    text = (
+        f"Supply was interrupted {plural(found.height, 'time')}: {energy(float(found['unserved_kwh'].sum() or 0))} of "
+        f"homes and sites was not served, {energy(float(found['emergency_kwh'].sum() or 0))} came out of cars."
+    )
+    return f"{text} {trips}" if own or free else text
+
+
 def outages(run: RunView) -> list[Chart | str]:
     """Interruptions of supply and trips of protection, one row each."""
     found = run.table("outages")
     if found.is_empty():
-        trips = run.table("uncontrolled_outages").filter(pl.col("kind") == "trip").height
-        text = f" Uncontrolled charging would have tripped protection {plural(trips, 'time')}." if trips else ""
-        return [note(f"No outage, islanding or protection trip took place.{text}")]
+        return [note(supply(run) or "No outage, islanding or protection trip took place.")]
     names = {row["branch_index"]: branch_title(row) for row in run.table("branches").iter_rows(named=True)}
     clock = run.local_time
     rows = []
@@ -318,11 +330,4 @@ def outages(run: RunView) -> list[Chart | str]:
         )
     heads = ["From", "Kind", "Element", "Hours", "Connections", "Resupplied by", "Connection-hours"]
     heads += ["Unserved (kWh)", "Charging postponed (kWh)", "From EVs (kWh)"]
-    text = (
-        f"{plural(found.height, 'interruption')}: {energy(float(found['unserved_kwh'].sum() or 0))} of homes and sites "
-        f"was not served, {energy(float(found['emergency_kwh'].sum() or 0))} came out of cars."
-    )
-    if "trip" in found["kind"].to_list() or "trip" in run.table("uncontrolled_outages")["kind"].to_list():
-        own, free = (int((run.table(t)["kind"] == "trip").sum()) for t in ("outages", "uncontrolled_outages"))
-        text += f" Protection tripped {plural(own, 'time')}; with uncontrolled charging {plural(free, 'time')}."
-    return [heading("Outages and protection"), note(text), table(heads, rows, "Outages", 3)]
+    return [heading("Outages and protection"), note(supply(run)), table(heads, rows, "Outages", 3)]

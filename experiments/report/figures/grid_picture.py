@@ -8,6 +8,7 @@ import zlib
 from html import escape
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import polars as pl
 
@@ -34,6 +35,9 @@ def picture(run: RunView, selected: int) -> str:
     data |= {"clock": [str(t)[:16] for t in run.local_time[:: data["step"]]], "zone": run.time_zone}
     data |= {"announced": _moments(run, "announcements", data["step"])}
     data |= {"relieved": _moments(run, "interventions", data["step"])}
+    data |= {"failed": _failures(run, data["step"]), "hasDark": _has_dark(run)}
+    concerned = sorted({b for name in ("announced", "relieved") for _, b in data[name]})
+    data |= {"behind": {str(b): nodes for b, nodes in _behind(run, concerned, nodes, branches).items()}}
     options = "".join(
         f'<option value="{i}">{escape(name)}</option>'
         for i, name in sorted(enumerate(data["branchTitle"]), key=lambda pair: pair[1])
@@ -41,7 +45,8 @@ def picture(run: RunView, selected: int) -> str:
     worst = data["worst"]
     head = (
         '<figure class="chart grid" id="grid-picture"><figcaption><h3>The grid, moment by moment</h3><p>'
-        "Strokes are cables and lines, squares transformers, dots nodes. First shown: "
+        "Strokes are cables and lines, squares transformers, dots nodes; where congestion was announced, the area "
+        "behind the element is shaded. First shown: "
         f"{moment(run, worst * data['step'])}, when loading was highest. Move the slider or press play; click a "
         "line, a square or a dot, or choose a line from the list, to see it over time.</p></figcaption>"
     )
@@ -76,14 +81,44 @@ def _moments(run: RunView, table: str, step: int) -> list[list[int]]:
     return [list(row) for row in moments.sort("t", "branch_index").iter_rows()]
 
 
+def _failures(run: RunView, step: int) -> dict[str, str]:
+    """What the run said of shown moments without a power flow."""
+    told = run.table("events").filter(pl.col("kind") == "power_flow", pl.col("period") < run.n_periods)
+    return {str(period // step): text for period, text in told.select("period", "text").iter_rows()}
+
+
+def _has_dark(run: RunView) -> bool:
+    """Whether a node was without voltage in a period that has a power flow."""
+    low = run.matrices["voltage_min_pu"]
+    has_flow = np.isfinite(run.matrices["loading_share"]).any(axis=1)
+    return bool(has_flow.size and np.isnan(low[has_flow]).any() and np.isfinite(low).any())
+
+
+def _behind(run: RunView, concerned: list[int], nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[int, list[int]]:
+    """Nodes that each of some branches feeds: the area that its congestion concerns."""
+    ends = _ends(nodes, branches)
+    flow = np.nan_to_num(run.matrices["loading_share"]).mean(axis=0)
+    tree = feeding_tree(nodes.height, ends, flow)
+    root = int(np.argmin(_levels(nodes)[1]))
+    found = {}
+    for branch in concerned:
+        a, b = (int(end) for end in ends[branch])
+        if not tree.has_edge(a, b):
+            continue
+        tree.remove_edge(a, b)
+        reached = nx.node_connected_component(tree, a)
+        found[branch] = sorted(nx.node_connected_component(tree, b) if root in reached else reached)
+        tree.add_edge(a, b)
+    return found
+
+
 def foretold(announcements: pl.DataFrame) -> pl.DataFrame:
     """What was announced beforehand; the table also holds congestion that nobody had announced."""
     return announcements.filter(pl.col("forecast_loading_share").is_not_null())
 
 
 def _topology(run: RunView, nodes: pl.DataFrame, branches: pl.DataFrame) -> dict[str, Any]:
-    index = {name: i for i, name in enumerate(nodes["node"].to_list())}
-    ends = np.array([[index.get(e, -1) for e in pair] for pair in branches.select("from_node", "to_node").iter_rows()])
+    ends = _ends(nodes, branches)
     levels, level = _levels(nodes)
     flow = np.nan_to_num(run.matrices["loading_share"]).mean(axis=0)
     tree = by_level(feeding_tree(nodes.height, ends, flow), level)
@@ -99,6 +134,13 @@ def _topology(run: RunView, nodes: pl.DataFrame, branches: pl.DataFrame) -> dict
         "isTransformer": [int(k == "transformer") for k in branches["kind"].to_list()],
         "branchTitle": [branch_title(row) for row in branches.iter_rows(named=True)],
     }
+
+
+def _ends(nodes: pl.DataFrame, branches: pl.DataFrame) -> np.ndarray:
+    """Node rows at both ends of each branch, -1 = unknown."""
+    index = {name: i for i, name in enumerate(nodes["node"].to_list())}
+    pairs = branches.select("from_node", "to_node").iter_rows()
+    return np.array([[index.get(end, -1) for end in pair] for pair in pairs]).reshape(-1, 2)
 
 
 def _levels(nodes: pl.DataFrame) -> tuple[list[str], np.ndarray]:
