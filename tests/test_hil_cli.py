@@ -46,6 +46,8 @@ def test_a_secret_is_shown_once_and_opens_the_door(tmp_path: Path):
     [
         ["check", "http://127.0.0.1:1"],
         ["check", "ws://0.0.0.0:9000"],
+        ["check", "wss://127.0.0.1:9000/S1"],
+        ["check", "wss://127.0.0.1:9000", "--cert", "a", "--key", "b", "--secrets", "c"],
         ["check", "--safe-kw", "50"],
         ["replay", "/no/such/file"],
     ],
@@ -111,8 +113,8 @@ def test_the_demo_tells_how_punctual_it_was_and_replays(demo):
 
 
 def test_a_run_says_where_its_stations_must_call():
-    lines = announcement(read_scenario("hardware", ("hardware_port.security_profile=2",)))
-    assert lines[0] == "station STATION-1 (public_ac/0) must call wss://127.0.0.1:9000/STATION-1"
+    lines = announcement(read_scenario("hardware"))
+    assert lines[0] == "station STATION-1 (public_ac/0) must call ws://127.0.0.1:9000/STATION-1"
     assert lines[1].startswith("they take part at 17:00, after at most 60 s of waiting; 60 times as fast")
     assert announcement(read_scenario("small")) == []
 

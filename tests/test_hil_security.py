@@ -240,3 +240,25 @@ def test_leases_are_given_back(tmp_path):
         one.take("a/b")
         Leases(tmp_path).take("a/b")
     Leases(tmp_path).take("a/b")
+
+
+def test_a_check_with_tls_and_a_password(tmp_path):
+    """From the command's options to a station that is let in: `hil check wss://… --cert --key --secrets`."""
+    from experiments.hil.check import CheckOptions, _settings
+
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("central")
+    password = add_secret(tmp_path / "secrets.json", "S1")
+    options = CheckOptions(
+        "wss://127.0.0.1:0/S1", 11.04, 4.14, 3, 5.0, 1.0, 5.0, False, tmp_path / "out", tmp_path / "state",
+        certificate=certificate, private_key=key, secrets=tmp_path / "secrets.json",
+    )  # fmt: skip
+    given = _settings(options)
+    assert given.security_profile == 2 and given.faults() == []
+
+    async def go() -> None:
+        async with central(given) as system, virtual(system, password=password, ca=authority.file, plugs=False) as car:
+            await until(car.booted.is_set)
+            assert system.points["S1"].identity
+
+    asyncio.run(go())

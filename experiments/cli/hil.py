@@ -77,8 +77,8 @@ def check(
     target: Annotated[
         str,
         typer.Argument(
-            help="ws://HOST:PORT[/IDENTITY] to wait there for a station; modbus://HOST:PORT?unit=N to call a SunSpec "
-            "device; `station` to check the virtual station."
+            help="ws://HOST:PORT[/IDENTITY] to wait there for a station, wss://HOST:PORT/IDENTITY with TLS; "
+            "modbus://HOST:PORT?unit=N to call a SunSpec device; `station` to check the virtual station."
         ),
     ] = "ws://127.0.0.1:9000",
     max_kw: Annotated[
@@ -91,6 +91,14 @@ def check(
     wait_s: Annotated[float, typer.Option("--wait", help="Longest wait for the station, s.")] = 60.0,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse messages that break their schema.")] = False,
     with_reset: Annotated[bool, typer.Option("--with-reset", help="Also unlock the plug and restart.")] = False,
+    certificate: Annotated[Path | None, typer.Option("--cert", help="Our certificate (wss).")] = None,
+    private_key: Annotated[Path | None, typer.Option("--key", help="Our private key (wss).")] = None,
+    station_ca: Annotated[
+        Path | None, typer.Option("--station-ca", help="Authority of the station's certificate (security profile 3).")
+    ] = None,
+    secrets: Annotated[
+        Path | None, typer.Option("--secrets", help="File of hashed passwords (security profiles 1 and 2).")
+    ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Where the recording goes.")] = Path("results/hil-check"),
     state: Annotated[Path, typer.Option("--state", help="Where proofs are kept.")] = Path("results/hil-state"),
     json_output: JsonOption = False,
@@ -100,7 +108,21 @@ def check(
     from experiments.hil.check import CheckOptions, run_check
 
     options = CheckOptions(
-        target, max_kw, safe_kw, phases, lease_s, interval_s, wait_s, strict, folder, state, with_reset
+        target,
+        max_kw,
+        safe_kw,
+        phases,
+        lease_s,
+        interval_s,
+        wait_s,
+        strict,
+        folder,
+        state,
+        with_reset,
+        certificate,
+        private_key,
+        station_ca,
+        secrets,
     )
     with _faults_to_exit():
         findings = run_check(options, (lambda line: None) if quiet else say)

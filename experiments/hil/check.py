@@ -34,6 +34,17 @@ class CheckOptions:
     folder: Path
     state: Path
     with_reset: bool = False
+    certificate: Path | None = None
+    private_key: Path | None = None
+    station_ca: Path | None = None
+    secrets: Path | None = None
+
+    @property
+    def security_profile(self) -> int:
+        """What the given files and the address amount to."""
+        if not self.target.startswith("wss:"):
+            return 1 if self.secrets else 0
+        return 3 if self.station_ca else 2
 
 
 def run_check(options: CheckOptions, say: Callable[[str], None]) -> list[Finding]:
@@ -61,8 +72,9 @@ def run_check(options: CheckOptions, say: Callable[[str], None]) -> list[Finding
 def _settings(options: CheckOptions) -> HardwareSettings:
     is_modbus = options.target.startswith("modbus://")
     url = urlsplit(f"ws://127.0.0.1:{OWN_PORT}" if options.target == "station" else options.target)
-    if url.scheme not in ("ws", "modbus") or not url.hostname:
-        raise GuardError(f"{options.target}: must be ws://HOST:PORT[/IDENTITY], modbus://HOST:PORT?unit=N or station")
+    if url.scheme not in ("ws", "wss", "modbus") or not url.hostname:
+        known = "ws://HOST:PORT[/IDENTITY], wss://HOST:PORT/IDENTITY, modbus://HOST:PORT?unit=N or station"
+        raise GuardError(f"{options.target}: must be {known}")
     name = "SUNSPEC" if is_modbus else station_in(url.path) or ANY
     station = StationSettings(
         name,
@@ -75,4 +87,9 @@ def _settings(options: CheckOptions) -> HardwareSettings:
     )
     host = "127.0.0.1" if is_modbus else url.hostname
     port = 0 if is_modbus else url.port if url.port is not None else 9000
-    return HardwareSettings((station,), options.folder, options.state, host, port)
+    if options.security_profile and name == ANY:
+        raise GuardError(f"{options.target}: with passwords or certificates the identity belongs to the address")
+    return HardwareSettings(
+        (station,), options.folder, options.state, host, port, options.security_profile, options.certificate,
+        options.private_key, options.station_ca, options.secrets,
+    )  # fmt: skip
