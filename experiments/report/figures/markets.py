@@ -48,7 +48,7 @@ def _finding(found: pl.DataFrame) -> str:
     over = found.filter(pl.col("hhi_sellers") > CONCENTRATED).height
     pivotal = found.filter(pl.col("pivotal_share") > 0.01).sort("pivotal_share", descending=True)
     parts = [
-        f"{plural(over, 'market')} of {count(found.height)} have sellers more concentrated than {CONCENTRATED:,} "
+        f"Sellers in {count(over)} of {plural(found.height, 'market')} are more concentrated than {CONCENTRATED:,} "
         "(dotted), where authorities look closely; the stylised country has few companies, so this is by construction."
     ]
     if pivotal.height:
