@@ -78,7 +78,7 @@
       const bands = state.layout === "tree" ? g.levels.map((name, l) => { const ys = g.tree[1].filter((_, n) => g.nodeLevel[n] === l); return { xref: "paper", x: 0, y: Math.max(...ys), text: `<b>${name}</b>`, showarrow: false, xanchor: "left", yshift: 16, font: { size: 12 } }; }) : [];
       if (g.failed[state.t]) bands.push({ xref: "paper", yref: "paper", x: 0.5, y: 0.5, text: `<b>No power flow: it ${g.failed[state.t]}</b>`, showarrow: false, bgcolor: "#fdeee6", bordercolor: "#d55e00", borderpad: 6, font: { size: 14, color: "#8a3a00" } });
       const equal = state.layout === "map" ? { scaleanchor: "x", scaleratio: 1 } : {};
-      return { height: 560, margin: { l: 8, r: 48, t: 30, b: 8 }, hovermode: "closest", uirevision: state.layout, xaxis: bare, yaxis: { ...bare, ...equal }, annotations: bands, legend: { orientation: "h", x: 0, y: 1.0, yanchor: "bottom", itemclick: false, itemdoubleclick: false }, font: { family: FONT, size: 13, color: "#1d2733" }, modebar: MODEBAR, paper_bgcolor: "white", plot_bgcolor: "white" };
+      return { height: 560, margin: { l: 8, r: 48, t: 30, b: 8 }, hovermode: "closest", uirevision: state.layout, xaxis: bare, yaxis: { ...bare, ...equal, ...(state.layout === "tree" ? { range: [-25, 1075] } : {}) }, annotations: bands, legend: { orientation: "h", x: 0, y: 1.0, yanchor: "bottom", itemclick: false, itemdoubleclick: false }, font: { family: FONT, size: 13, color: "#1d2733" }, modebar: MODEBAR, paper_bgcolor: "white", plot_bgcolor: "white" };
     }
 
     function redraw() {

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from experiments.analysis.effects import Effect
 from experiments.report.naming import interval_text, name_of, scale_of, setting_text, shown_unit, title_of
 from experiments.report.palette import CYCLE, RULE, chart
-from experiments.report.section import Chart, Section, empty, fold
+from experiments.report.section import Chart, Section, empty, fold, note
 from experiments.report.sweeps.view import SweepView
 from experiments.report.wording import inside, listing, plural, table
 
@@ -26,10 +26,20 @@ def section(view: SweepView) -> Section:
         why = "No lever takes two values in comparable runs, so there is no single effect to show; see the policies."
         return Section(key, title, "", [empty(why)])
     lead = _lead(view)
-    charts = [_chart(kpi, found, row) for row, (kpi, found) in enumerate(view.effects.items()) if found]
+    still = [kpi for kpi, found in view.effects.items() if found and _is_still(found)]
+    moving = {kpi: found for kpi, found in view.effects.items() if found and kpi not in still}
+    charts = [_chart(kpi, found, row) for row, (kpi, found) in enumerate(moving.items())]
     more = [fold(plural(len(charts) - OPEN_CHARTS, "more figure"), "".join(c.html() for c in charts[OPEN_CHARTS:]))]
     blocks: list[Chart | str] = [*charts[:OPEN_CHARTS], *(more if len(charts) > OPEN_CHARTS else [])]
+    if still:
+        blocks.append(note(f"The same under every value: {listing([inside(name_of(k)) for k in still])}."))
     return Section(key, title, lead, [*blocks, fold("All effects as a table", _table(view))])
+
+
+def _is_still(effects: list[Effect]) -> bool:
+    """Whether a figure is the same at every value of every factor."""
+    means = np.array([v.mean.mean for e in effects for v in e.levels])
+    return bool(np.ptp(means) <= 1e-12 * max(1.0, float(np.abs(means).max()))) if means.size else True
 
 
 def _lead(view: SweepView) -> str:

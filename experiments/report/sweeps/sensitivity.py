@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from experiments.analysis.summary import index_rows
@@ -15,6 +16,10 @@ from experiments.report.wording import inside, listing, number, percent, table
 
 SURE_SHARE = 0.05
 """Total index above which a factor is said to matter."""
+ROUGH_SHARE = 0.25
+"""Half width of an index from which the page says that samples are few."""
+SHOWN = (-0.5, 1.6)
+"""Widest axis of indices; intervals beyond it are cut."""
 
 
 def section(view: SweepView) -> Section:
@@ -65,7 +70,9 @@ def _sobol(kpi: str, rows: list[dict[str, Any]], row: int) -> Chart:
         )
         for which, label, colour in (("total", "total", ORANGE), ("first", "alone", BLUE))
     ]
-    axis = {"title": {"text": "Share of the variance"}, "showgrid": True, "rangemode": "tozero"}
+    ends = [r[w] + s * r[f"{w}_half_width"] for r in rows for w in ("first", "total") for s in (-1.0, 1.0)]
+    low, high = (float(np.clip(np.nan_to_num(v), *SHOWN)) for v in (min(ends), max(ends)))
+    axis = {"title": {"text": "Share of the variance"}, "showgrid": True, "range": [min(low, -0.02), max(high, 1.0)]}
     figure = chart(bars, "", 110 + 46 * len(rows), xaxis=axis, barmode="group", hovermode="closest")
     return Chart(f"sobol-{row}", name_of(kpi), drivers(kpi, rows), figure)
 
@@ -77,8 +84,12 @@ def drivers(kpi: str, rows: list[dict[str, Any]]) -> str:
     if not sure:
         return f"No factor stands out for {inside(name_of(kpi))}; more samples would be needed."
     told = [f"{inside(name_of(r['factor']))} {_share(r)}" for r in sure[:3]]
-    quiet = [inside(name_of(r["factor"])) for r in ranked if r not in sure]
+    rest = [(inside(name_of(r["factor"])), r["total"] + r["total_half_width"]) for r in ranked if r not in sure]
+    quiet, unclear = [n for n, most in rest if most <= SURE_SHARE], [n for n, most in rest if not most <= SURE_SHARE]
     tail = f" Hardly any: {listing(quiet)}." if quiet else ""
+    tail += f" Not clear: {listing(unclear)}." if unclear else ""
+    if max(r["total_half_width"] for r in sure) > ROUGH_SHARE:
+        tail += " These intervals are wide: more samples would narrow them."
     return f"Variance of {inside(name_of(kpi))}, interplay included: {listing(told)}.{tail}"
 
 
