@@ -21,8 +21,8 @@ from pathlib import Path
 from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.envelope import Envelope
 from agents.hardware.keep import write_known
-from agents.hardware.point import Known
 from agents.hardware.seam import HardwarePort
+from agents.hardware.wishes import Known
 
 
 def crowd(port: int, n: int) -> None:

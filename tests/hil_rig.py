@@ -13,9 +13,9 @@ from agents.hardware.central import CentralSystem
 from agents.hardware.config import HardwareSettings, StationSettings
 from agents.hardware.envelope import Envelope
 from agents.hardware.keep import write_known
-from agents.hardware.point import Known
 from agents.hardware.virtual.car import Car
 from agents.hardware.virtual.station import StationOptions, VirtualStation
+from agents.hardware.wishes import Known
 from agents.port import Ticket, TicketState
 
 ENVELOPE = Envelope(11.04, 11.04)

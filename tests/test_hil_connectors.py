@@ -17,9 +17,10 @@ from agents.hardware.envelope import Envelope
 from agents.hardware.link import Reply
 from agents.hardware.meter import Sample
 from agents.hardware.ocpp16 import Dialect16
-from agents.hardware.point import Known, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.recorder import read
 from agents.hardware.replay import replay
+from agents.hardware.wishes import Known
 from agents.port import Plan, TicketState
 from tests.hil_odd import energy16, now, odd
 from tests.hil_rig import central, confirmed, settings, station, until

@@ -19,9 +19,10 @@ from agents.hardware.link import Reply
 from agents.hardware.meter import Sample
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
-from agents.hardware.point import Known, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.proof import ProofState
 from agents.hardware.steering import Steering
+from agents.hardware.wishes import Known
 from agents.port import Plan, Quality, TicketState, bounded_kw
 
 OK = Reply({"status": "Accepted"})

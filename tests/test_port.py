@@ -16,12 +16,13 @@ from agents.hardware.envelope import Envelope
 from agents.hardware.link import Reply
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
-from agents.hardware.point import Known, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.steering import Steering
 from agents.hardware.sunspec import SunSpecDialect, split
 from agents.hardware.virtual.car import Car, Meter
 from agents.hardware.virtual.profiles import Store
 from agents.hardware.virtual.words import WORDS
+from agents.hardware.wishes import Known
 from agents.port import ChargingPort, Plan, Quality, SimulatedPort, TicketState
 
 SAFE_KW, MAX_KW = 4.14, 11.04

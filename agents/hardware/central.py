@@ -21,13 +21,14 @@ from agents.hardware.keep import Leases, read_known, stop_button, write_known
 from agents.hardware.link import Counters, Link
 from agents.hardware.ocpp2 import Dialect2
 from agents.hardware.ocpp16 import Dialect16
-from agents.hardware.point import Known, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.recorder import Recorder
 from agents.hardware.schema import warm_up
 from agents.hardware.server import Door
 from agents.hardware.sockets import Sockets
 from agents.hardware.steering import Steering
 from agents.hardware.sunspec import SunSpecDialect
+from agents.hardware.wishes import Known
 from agents.port import Plan, Ticket
 
 if TYPE_CHECKING:

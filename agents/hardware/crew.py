@@ -8,8 +8,9 @@ from functools import partial
 
 from agents.hardware.dialect import Dialect, Sink
 from agents.hardware.meter import Sample
-from agents.hardware.point import Numbers, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.steering import Steering
+from agents.hardware.wishes import Numbers
 from agents.port import bounded_kw
 
 PROFILES_APART = 10

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-from agents.hardware.point import Known
 from agents.hardware.register import Mark
+from agents.hardware.wishes import Known
 
 
 class LeaseHeld(RuntimeError):

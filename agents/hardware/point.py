@@ -6,16 +6,18 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Literal
 
 from agents.hardware.clock import Clock
 from agents.hardware.config import OWN_TAG, StationSettings
 from agents.hardware.meter import Sample
+from agents.hardware.plugs import Plugs
 from agents.hardware.proof import Proof, ProofState
-from agents.hardware.register import Mark, Register
-from agents.hardware.tickets import Accepted, PowerTally, TicketBook
-from agents.hardware.told import MISMATCHES, PowerBelief, ToldLimits
+from agents.hardware.register import Register
+from agents.hardware.tickets import PowerTally, TicketBook
+from agents.hardware.told import PowerBelief, ToldLimits
+from agents.hardware.watch import MeterWatch
+from agents.hardware.wishes import Known, Numbers, Wishes
 from agents.port import (
     Capabilities,
     EventLog,
@@ -25,53 +27,10 @@ from agents.port import (
     Reading,
     Ticket,
     TicketState,
-    within_limit,
 )
 
 DISCHARGING = ("2.1", "sunspec")
 """Protocols that can ask for power back to the grid."""
-_WEIGHT = ("unknown", "free", "unavailable", "faulted", "occupied", "charging")
-"""Which of several connectors' states counts, the last one most."""
-OVERDRAWS_TO_STOP = 2
-"""Samples in a row above what was told after which the session is stopped (CP-3)."""
-
-
-@dataclass
-class Wishes:
-    """What is wanted of the point; :mod:`agents.hardware.steering` turns it into calls."""
-
-    plan: Plan | None = None
-    is_emergency: bool = False
-    is_released: bool = False
-    is_refused: bool = False
-    stop_reason: str = ""
-    start: bool = False
-    tickets: list[Ticket] = field(default_factory=list)
-    session_tickets: list[Ticket] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Known:
-    """What earlier runs left about a station: whether it falls back, which device that was, how far it was booked."""
-
-    falls_back: bool | None = None
-    identity: str = ""
-    mark: Mark | None = None
-
-
-class Numbers:
-    """Transaction ids of 1.6 are whole numbers; they count on from the second in which we started.
-
-    A restart does not give one twice as long as sessions last longer than a second.
-    """
-
-    def __init__(self, since_utc_s: float) -> None:
-        self._last = int(since_utc_s)
-
-    def new(self) -> str:
-        """An id that no other transaction of the station has."""
-        self._last += 1
-        return str(self._last)
 
 
 class PhysicalPoint:
@@ -111,7 +70,7 @@ class PhysicalPoint:
         self.has_spoken = False
         self.connector = settings.connector
         self.state = "unknown"
-        self._states: dict[tuple[int, int], str] = {}
+        self.plugs = Plugs()
         self.transaction: str | None = None
         self.plugged_utc_s = math.inf
         self.begun_utc_s = math.nan
@@ -128,7 +87,8 @@ class PhysicalPoint:
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._lost: dict[str, float] = {}
-        self._overdraws, self._last_connector = 0, 0
+        self.watch = MeterWatch(self)
+        self._last_connector = 0
         self._tally = PowerTally(clock.utc_s())
 
     # --- the charging port ----------------------------------------------------------------------------------------
@@ -246,10 +206,10 @@ class PhysicalPoint:
 
     def mean_kw(self) -> float:
         """Mean power since the last call of this, kW."""
-        self._add_power(self.clock.utc_s())
+        self.add_power(self.clock.utc_s())
         return self._tally.mean_kw(self.sample().power_kw, self.clock.utc_s())
 
-    def _add_power(self, now_s: float) -> None:
+    def add_power(self, now_s: float) -> None:
         """Called before the power changes."""
         self._tally.add(self.sample().power_kw, now_s)
 
@@ -262,14 +222,14 @@ class PhysicalPoint:
 
     def linked(self, version: str) -> None:
         """A socket of this station is open."""
-        self._add_power(self.clock.utc_s())
+        self.add_power(self.clock.utc_s())
         self.is_linked, self.version, self.has_spoken = True, version, False
         self.linked_since_s = self.clock.utc_s()
         self.note("connected", f"OCPP {version}")
 
     def unlinked(self, reason: str = "") -> None:
         """The socket is gone."""
-        self._add_power(self.clock.utc_s())
+        self.add_power(self.clock.utc_s())
         self.is_linked = False
         for ticket in (*self.wishes.tickets, *self.wishes.session_tickets):
             self.book.settle(ticket, TicketState.LINK_DOWN, "link lost")
@@ -302,14 +262,12 @@ class PhysicalPoint:
         if connector == 0 or (self.connector is not None and connector != self.connector):
             self.wake()
             return
-        self._states[connector, plug] = state
-        here = [s for (c, _), s in self._states.items() if self.connector in (None, c)]
-        self._take_state(max(here, key=_WEIGHT.index))
+        self._take_state(self.plugs.note(connector, plug, state, self.connector))
         self.wake()
 
     def _take_state(self, state: str) -> None:
         if state != self.state:
-            self._add_power(self.clock.utc_s())
+            self.add_power(self.clock.utc_s())
             self.note("status", state)
             if state == "occupied" and self.state in ("free", "unknown"):
                 self.plugged_utc_s = self.clock.utc_s()
@@ -325,8 +283,7 @@ class PhysicalPoint:
     @property
     def likely_connector(self) -> int:
         """The connector in use, or the one where a car waits, or the first."""
-        waiting = [c for (c, _), state in self._states.items() if state in ("occupied", "charging")]
-        return self.connector or (waiting[0] if waiting else 1)
+        return self.connector or self.plugs.waiting
 
     def authorises(self, tag: str, connector: int = 0) -> bool:
         """Whether this identity may charge."""
@@ -351,7 +308,7 @@ class PhysicalPoint:
             self.counts["repeated_start"] += 1
         if transaction not in self._ended and self._is_ours(connector):
             self._begin(transaction)
-            self._take(values)
+            self.watch.take(values)
         return transaction
 
     def _meet_register(self, connector: int, values: list[Sample]) -> None:
@@ -376,7 +333,7 @@ class PhysicalPoint:
         values = list(samples)
         if transaction and transaction not in self._ended and self.transaction is None:
             self._adopt(transaction, connector, values)
-        self._take(values)
+        self.watch.take(values)
 
     def _adopt(self, transaction: str, connector: int | None, values: list[Sample]) -> None:
         """Take a session for running that we did not see start; one that was lost needs a sample from after that."""
@@ -395,15 +352,15 @@ class PhysicalPoint:
             self.counts["repeated_stop"] += 1
             return
         self._ended.add(transaction)
-        self._take(samples)
+        self.watch.take(samples)
         self.note("session_stopped", reason, utc_s)
         if self.transaction in (transaction, None):
             self._end_session()
 
     def _is_anyones(self, transaction: str | None) -> bool:
         """Whether a sample outside any session may be of any of several plugs."""
-        plugs = {connector for connector, _ in self._states}
-        return transaction is None and self.transaction is None and self.connector is None and len(plugs) > 1
+        is_idle = transaction is None and self.transaction is None and self.connector is None
+        return is_idle and self.plugs.are_several
 
     def _is_ours(self, connector: int | None) -> bool:
         return not connector or self.connector is None or connector == self.connector
@@ -414,15 +371,16 @@ class PhysicalPoint:
 
     def _begin(self, transaction: str) -> None:
         if self.transaction != transaction:
-            self._add_power(self.clock.utc_s())
-            self.transaction, self._overdraws, self.begun_utc_s = transaction, 0, self.clock.utc_s()
+            self.add_power(self.clock.utc_s())
+            self.transaction, self.begun_utc_s = transaction, self.clock.utc_s()
+            self.watch.overdraws = 0
             self.state = "charging"
             self.belief.reset()
             self.wishes.start = False
             self.wake()
 
     def _end_session(self) -> None:
-        self._add_power(self.clock.utc_s())
+        self.add_power(self.clock.utc_s())
         self.transaction, self.power_kw, self.plugged_utc_s = None, 0.0, math.inf
         self.state = "occupied" if self.state == "charging" else self.state
         self.wishes.stop_reason = self.wishes.stop_reason if self.wishes.is_emergency else ""
@@ -430,73 +388,7 @@ class PhysicalPoint:
         self.proof.postpone()
         self.wake()
 
-    # --- meter -------------------------------------------------------------------------------------------------------
-
-    def _take(self, samples: Iterable[Sample]) -> None:
-        received_s = self.clock.utc_s()
-        for sample in samples:
-            self.counts["unreadable_values"] += sample.faults
-            before = self.register.faults.copy()
-            has_register = not math.isnan(sample.net_wh)
-            is_believed = self.register.take(sample, received_s, self.power_kw * 1000.0)
-            for fault, n in (self.register.faults - before).items():
-                self.note("suspect" if fault not in ("rebased", "clock_off", "no_time") else fault, f"{fault} x{n}")
-            self._take_power(sample, received_s, is_believed=is_believed or not has_register)
-
-    def _take_power(self, sample: Sample, received_s: float, *, is_believed: bool) -> None:
-        at_s = sample.station_utc_s + self.register.offset_s
-        is_live = not math.isnan(at_s) and (math.isnan(self.heard_utc_s) or at_s >= self.heard_utc_s)
-        mismatches = self.belief.mismatches
-        power_w = self.belief.take(sample, at_s, is_believed=is_believed)
-        if self.belief.mismatches == MISMATCHES and mismatches < MISMATCHES:
-            self.note("power_mismatch", "the stated power contradicts the register; the register is believed")
-        if not is_live or at_s > received_s + self.register.tolerance_s:
-            return
-        if math.isnan(power_w):
-            if is_believed and not math.isnan(sample.net_wh):
-                self.heard_utc_s = at_s  # the register speaks, if not of power
-            return
-        if abs(power_w) > 1500.0 * self.settings.envelope.physical_kw + 1000.0:
-            self.counts["absurd_power"] += 1
-            return
-        self._add_power(received_s)
-        self.heard_utc_s, self.power_kw = at_s, power_w / 1000.0
-        if not math.isnan(sample.soc_share):
-            self.soc_share = min(max(sample.soc_share, 0.0), 1.0)
-        self._judge(self.power_kw - self.belief.slack_w / 1000.0, self.belief.since_s, at_s)
-
-    def _judge(self, power_kw: float, since_s: float, at_s: float) -> None:
-        """Compare a power with what was told (CP-3), confirm tickets, go on with the proof.
-
-        A mean from the register speaks for the time from ``since_s`` on: it is held against the highest limit of that
-        time, and confirms only what was told before it began.
-        """
-        was = self.proof.state
-        self.proof.saw(power_kw, at_s)
-        if self.proof.state != was:
-            self.note(f"proof_{self.proof.state}", f"after {self.proof.took_s:.1f} s" if self.proof.took_s > 0 else "")
-        for accepted in self.book.judge(power_kw, since_s):
-            self._note_violation(accepted, power_kw, at_s)
-        allowed_kw = self.told.highest_kw(since_s - self.settings.reaction_s, at_s)
-        if within_limit(power_kw, min(max(allowed_kw, 0.0), self.settings.envelope.max_kw)):
-            self._overdraws = 0
-            return
-        if self.clock.utc_s() - self.begun_utc_s < self.settings.reaction_s:
-            return  # it has only just started and may not have looked at its profiles yet
-        self._overdraws += 1
-        self.note("overdraw", f"{power_kw:.2f} kW, told {allowed_kw:.2f} kW", at_s)
-        if self._overdraws >= OVERDRAWS_TO_STOP and not self.proof.forbids_renewal and self.is_linked:
-            self._interrupt(power_kw, at_s)
-
-    def _interrupt(self, power_kw: float, at_s: float) -> None:
-        """Stop who draws more than told (CP-3)."""
-        for accepted in self.book.overdrawn(power_kw):
-            self._note_violation(accepted, power_kw, at_s)
-        self.wishes.stop_reason = "draws more than told"
-        self.wake()
-
-    def _note_violation(self, accepted: Accepted, power_kw: float, at_s: float) -> None:
-        self.note("violated", f"{power_kw:.2f} kW, told {accepted.told_kw:.2f} kW", at_s)
+    # --- limits ------------------------------------------------------------------------------------------------------
 
     def safe_is_set(self) -> None:
         """The point took its safe default; before that nothing but its rating held it."""

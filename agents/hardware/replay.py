@@ -17,10 +17,11 @@ from agents.hardware.crew import Crew
 from agents.hardware.dialect import Dialect
 from agents.hardware.envelope import Envelope
 from agents.hardware.link import Refused, Reply
-from agents.hardware.point import Known, PhysicalPoint
+from agents.hardware.point import PhysicalPoint
 from agents.hardware.recorder import Row, read
 from agents.hardware.register import Mark
 from agents.hardware.steering import Steering, Work
+from agents.hardware.wishes import Known
 from agents.port import Plan
 
 BESIDE = frozenset({"GetCompositeSchedule", "ClearChargingProfile", "Reset", "UnlockConnector"})
