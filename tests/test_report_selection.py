@@ -155,3 +155,30 @@ def test_data_of_the_filters_is_a_small_part_of_the_page(run: RunView) -> None:
     page = run_report(run.tables, {}, example_manifest())
     found = re.search(r'id="selection-data">(.*?)</script>', page, re.S)
     assert found and len(found.group(1)) < 300_000 and json.loads(found.group(1).replace("<\\/", "</"))["cases"]
+
+
+CSV_HANDS = """<script>(async () => {
+  const root = document.documentElement, wait = (ms) => new Promise((r) => setTimeout(r, ms));
+  for (let i = 0; i < 400 && root.dataset.ready !== "yes" && !root.dataset.error; i++) await wait(25);
+  HTMLAnchorElement.prototype.click = () => {};
+  const texts = [];
+  URL.createObjectURL = (blob) => { texts.push(blob.text()); return "blob:none"; };
+  for (const name of ["Net receipts", "Change of bills by segment"]) {
+    document.querySelector(`table[data-name="${name}"]`).parentElement.querySelector("button.csv").click();
+  }
+  root.dataset.csv = (await Promise.all(texts)).join("#").replaceAll('"', "'");
+  root.dataset.done = "yes";
+})();</script></body>"""
+
+
+@pytest.mark.slow
+def test_tables_download_as_plain_numbers(run: RunView, other: RunView, tmp_path: Path) -> None:
+    pair = Pair(run, other)
+    data, complaints, _ = _browse_with(CSV_HANDS, comparison_report(pair), tmp_path)
+    assert not complaints and data["done"] == "yes"
+    money, bills = ([line.split(",") for line in text.splitlines()] for text in data["csv"].split("#"))
+    assert money[0][1:] == ["example (€)", "cheap (€)", "Change (€)"] or money[0][0].endswith("Role")
+    shown = {row[0]: [float(v) for v in row[-3:]] for row in money[1:] if "'" not in row[0]}
+    told = {role: (a, b, b - a) for role, a, b in pair.money}
+    assert shown and all(shown[r] == pytest.approx(told[r], rel=1e-3, abs=1.0) for r in shown)
+    assert sum(float(row[1]) for row in bills[1:]) == pair.sessions.height

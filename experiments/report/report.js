@@ -150,6 +150,20 @@
     else run(place).then(give, fail);
   });
 
+  // ---- wide tables: reachable by keyboard, named for screen readers -----------------------------------------------
+  function reach() {
+    for (const box of document.querySelectorAll(".table")) {
+      const isWide = box.scrollWidth > box.clientWidth + 1, caption = box.querySelector("caption");
+      if (!isWide) { box.removeAttribute("tabindex"); box.removeAttribute("role"); box.removeAttribute("aria-label"); continue; }
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", `${caption ? caption.textContent : "Table"}, scrolls sideways`);
+    }
+  }
+  window.addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true);
+  reach();
+
   // ---- contents, folds, print ------------------------------------------------------------------------------------
   const links = new Map(Array.from(document.querySelectorAll("nav li a"), (a) => [a.hash.slice(1), a]));
   const seen = new IntersectionObserver((entries) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from math import fsum
 
 import numpy as np
 import polars as pl
@@ -147,19 +148,19 @@ def _drivers_money(run: RunView, f: Facts) -> str:
 
 
 def _others(run: RunView) -> str:
-    """What the rest paid for it: grid operators' interventions and settled imbalance."""
+    """What keeping the balance cost in the whole country: reserves, their energy and settled imbalance."""
     ledger = run.table("ledger").filter(pl.col("payer") != pl.col("payee"))
     imbalance = run.table("positions")["imbalance_eur"].drop_nulls()
     parts = []
     for words, reasons in (
-        ("for reserve capacity", "^(afrr_capacity|fcr)"),
-        ("for balancing energy", "^balancing_energy"),
+        ("was paid for reserve capacity", "^(afrr_capacity|fcr)"),
+        ("changed hands for balancing energy, up and down", "^balancing_energy"),
     ):
-        moved = ledger.filter(pl.col("reason").str.contains(reasons))["amount_eur"].abs().sum()
+        moved = fsum(ledger.filter(pl.col("reason").str.contains(reasons))["amount_eur"].abs().to_list())
         if moved:
-            parts.append(f"{euro(float(moved))} was paid {words}")
+            parts.append(f"{euro(moved)} {words}")
     if imbalance.len():
-        net = -float(imbalance.sum())
+        net = -fsum(imbalance.to_list())
         verb = "paid" if net >= 0 else "received"
         parts.append(f"balance responsible parties {verb} {euro(abs(net))} for imbalance on balance")
     return f"In the whole country, {listing(parts)}." if parts else ""

@@ -155,17 +155,21 @@ def _levers(run: RunView) -> list[str]:
     chosen = run.scenario("regulation")
     if not isinstance(chosen, Mapping):
         return []
-    rows, changed = [], 0
+    rows: list[list[str]] = []
     for name, field in Regulation.__dataclass_fields__.items():
         if name not in chosen:
             continue
-        is_changed = chosen[name] != field.default
-        changed += is_changed
-        mark = "changed" if is_changed else ""
-        row = [field.metadata["meaning"], _text(chosen[name]), _text(field.default), mark, field.metadata["source"]]
-        rows.append(row)
-    inside = table(["Rule", "This run", "Default", "", "Source"], rows, "Rules in force", 9)
-    return [fold(f"Rules in force ({plural(changed, 'lever')} changed from the default)", inside)]
+        mark = "changed" if chosen[name] != field.default else ""
+        shown = [_text(chosen[name]), _text(field.default), mark, field.metadata["source"], f"regulation.{name}"]
+        rows.append([field.metadata["meaning"], *shown])
+    heads = ["Rule", "This run", "Default", "", "Source", "Key"]
+    changed = [row for row in rows if row[3]]
+    every = fold(f"All {len(rows)} rules in force", table(heads, rows, "Rules in force", 9))
+    title = heading("Rules that differ from their default")
+    if not changed:
+        return [title, note("None: every rule of this run has its default value."), every]
+    few = [row[:3] + row[4:] for row in changed]
+    return [title, table(heads[:3] + heads[4:], few, "Rules that differ from their default", 9), every]
 
 
 def _scenario(run: RunView) -> list[str]:
