@@ -14,7 +14,7 @@ from experiments.scenario import InputError, bundled, read_scenario
 from experiments.store import read_table
 from markets.contracts import NonFirm
 from markets.tariffs import GRID_TARIFFS as MODELS
-from tests.model_worlds import play
+from tests.model_worlds import play, world
 
 
 @cache
@@ -174,3 +174,47 @@ def test_a_flow_that_does_not_converge_names_period_and_nodes_and_the_run_goes_o
     assert tables["periods"].height == 96 and tables["energy"]["source_kwh"].is_finite().all()
     page = write_run_report(result.out).read_text(encoding="utf-8")
     assert "periods without a solution" in page and "did not converge near" in page
+
+
+# --- grid tariffs in runs
+
+
+@cache
+def street(tariff, strategy):
+    return play(
+        world(
+            home=80, homes=80, public=0, office=0, depot=0, dc=0, v2x_share=0.0, opt_out_share=0.0, strategy=strategy,
+            grid_tariff=tariff, supply_contract="fixed", congestion_tool="none", absolute_signal_path="none",
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.case("C56")
+def test_everybody_who_waits_for_the_low_fee_charges_at_once_when_it_begins():
+    """Dear from 17 to 21: what is not charged then comes together afterwards, higher than any quarter of before."""
+    free, waits = (street("time_of_use", s).ev_kw.sum(axis=0) for s in ("uncontrolled", "time_of_use"))
+    dear, after = slice(68, 84), slice(84, 92)
+    assert waits[dear].sum() < 0.5 * free[dear].sum()
+    assert waits[after].max() > 1.4 * free[dear].max()
+    assert waits.max() > 1.15 * free.max()  # the fee that was to lower the peak has raised it
+
+
+@pytest.mark.case("C54")
+def test_the_dutch_band_bills_the_same_whatever_the_peak():
+    """And the Flemish monthly peak does not: moving the peak moves the bill."""
+
+    def bill(tariff, strategy):
+        ledger = street(tariff, strategy).tables["ledger"]
+        mine = (ledger["reason"] == "grid_tariff") & (ledger["payer"] == "household")
+        return ledger["amount_eur"][mine].sum()
+
+    band = bill("capacity_band", "uncontrolled")
+    assert bill("capacity_band", "delayed") == pytest.approx(band, rel=1e-12)
+    sizes = street("capacity_band", "uncontrolled").model.town.grid.connections
+    homes = sizes.capacity_kw[sizes.rows_of_kind("home")]
+    model = MODELS["capacity_band"]()
+    clock = street("capacity_band", "uncontrolled").model.billing.clock
+    nothing = np.zeros((clock.n_periods, len(homes)))
+    assert band == pytest.approx(model.cost_with_vat_eur(nothing, homes, clock, 0.21).sum())
+    peaks = [bill("monthly_peak", strategy) for strategy in ("uncontrolled", "delayed")]
+    assert abs(peaks[0] - peaks[1]) > 0.01 * peaks[0]
