@@ -579,6 +579,17 @@ class ContractPrice(Message):
 
 
 @dataclass(frozen=True)
+class TenantPrice(Message):
+    """Prices of a tenant's own contract at the charging points behind its sub-meter, from ``first_period`` on."""
+
+    sender, receiver, protocol = "supplier", "aggregator", "market API"
+    cp_row: np.ndarray
+    first_period: int
+    price_eur_per_kwh: np.ndarray
+    feed_in_eur_per_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
 class ConnectionForecast(Message):
     """What the BRP expects the pool's connections to use, from ``first_period`` on."""
 

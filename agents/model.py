@@ -70,6 +70,7 @@ class Flexpolder(mesa.Model):
             settings.agreements,
         )
         self.submeters = SubMeters(settings.tenants, self.town, self.horizon.n_periods)
+        self.cast.supplier.tenant_points = self.submeters.points_by_contract()
         if self.submeters.parks:
             self.cast.cpo.share_parks = self.submeters.share
         self.market_day = MarketDay(

@@ -56,24 +56,46 @@ class SubMeters:
         own = next(iter(prices.values()))
         return BusinessPark(capacity, meters, *own)
 
-    def share(self, asked_kw: np.ndarray, cp_row: np.ndarray, min_kw: np.ndarray) -> np.ndarray:
+    def share(
+        self,
+        asked_kw: np.ndarray,
+        taken_kw: np.ndarray,
+        cp_row: np.ndarray,
+        min_kw: np.ndarray,
+        laxity_h: np.ndarray,
+        load_kw: np.ndarray,
+    ) -> np.ndarray:
         """Charging of one period within every park: first what each tenant is guaranteed, then what others leave.
 
         Parameters
         ----------
-        asked_kw, min_kw : float arrays, shape (n,)
-            Wanted by each session, and lowest other than zero.
+        asked_kw, taken_kw, min_kw, laxity_h : float arrays, shape (n,)
+            Wanted by each session, what it is expected to take of it, lowest other than zero, and time to spare: who
+            has least goes first.
         cp_row : int array, shape (n,)
             Charging point of each.
+        load_kw : float array, shape (n_connections,)
+            Load behind each connection without charging, as last measured.
         """
         shared = asked_kw.copy()
         row = self.town.fleet.points.connection_row[cp_row]
+        share = np.array([t.load_share for t in self.tenants])
         for connection, park in self.parks.items():
-            here = np.flatnonzero(row == connection)
-            if np.sum(np.maximum(asked_kw[here], 0.0)) > park.capacity_kw:
-                no_load = np.zeros(len(park.tenants))
-                shared[here] = share_connection(park, cp_row[here], asked_kw[here], min_kw[here], no_load)
+            here, load = np.flatnonzero(row == connection), float(load_kw[connection])
+            if np.sum(np.maximum(asked_kw[here], 0.0)) > park.capacity_kw - load:
+                loads = (share * load, load * (1.0 - float(share.sum())))
+                shared[here] = share_connection(
+                    park, cp_row[here], taken_kw[here], min_kw[here], *loads, rank=laxity_h[here]
+                )
         return shared
+
+    def points_by_contract(self) -> dict[str, np.ndarray]:
+        """Charging points behind the tenants' sub-meters, by supply contract."""
+        found: dict[str, list[np.ndarray]] = {}
+        for park in self.parks.values():
+            for meter, tenant in zip(park.tenants, self.tenants, strict=True):
+                found.setdefault(tenant.contract, []).append(np.asarray(meter.cp_row, dtype=np.int64))
+        return {kind: np.concatenate(rows) for kind, rows in found.items()}
 
     def note(self, period: int, point_kw: np.ndarray) -> None:
         """Read the meters of the points behind sub-meters."""

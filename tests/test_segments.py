@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from agents.fleet.strategies import STRATEGIES
 from agents.fleet.view import SessionView, Signal
-from agents.settings import SEGMENTS
+from agents.settings import SEGMENTS, TenantSettings
 from experiments.kpis import kpis_of
 from experiments.scenario import bundled, read_scenario
 from tests.model_worlds import Played, play
@@ -148,6 +149,42 @@ def test_tenants_are_settled_each_by_its_contract_and_nothing_twice():
     fixed = (0.13 + 0.0916) * 1.21
     net = table["taken_kwh"][store] - table["fed_in_kwh"][store]
     assert table["cost_eur"][store] == pytest.approx(fixed * net, rel=1e-6)
+
+
+def test_cars_behind_a_sub_meter_are_planned_at_the_price_of_its_contract():
+    """On a fixed price no hour is cheaper: such cars charge at once, those on the dynamic price wait."""
+    found = run("business_park")
+    model = found.model
+    points = model.cast.supplier.tenant_points
+    assert {kind: len(rows) for kind, rows in points.items()} == {"dynamic": 10, "time_of_use": 8, "fixed": 4}
+    pool = model.cast.aggregator
+    for kind, rows in points.items():
+        told = pool._contract_prices(rows, slice(0, 96))[0]
+        assert np.ptp(told, axis=1).max() == pytest.approx(0.0 if kind == "fixed" else np.ptp(told[0]), abs=1e-9)
+    fixed, dynamic = (pool._contract_prices(points[k], slice(0, 96))[0][0] for k in ("fixed", "dynamic"))
+    np.testing.assert_allclose(fixed, (0.13 + 0.0916) * 1.21)
+    assert np.ptp(dynamic) > 0.02
+    alone = {kind: _one_tenant(kind) for kind in ("fixed", "dynamic")}
+    waits = {k: _mean_wait_h(r.model, r.model.cast.supplier.tenant_points[k]) for k, r in alone.items()}
+    assert waits["fixed"] < 0.8 * waits["dynamic"]
+
+
+def _one_tenant(contract: str) -> Played:
+    """The park with one tenant behind all of its points."""
+    settings = read_scenario("business_park", SMALL["business_park"]).to_settings()
+    return play(replace(settings, tenants=(TenantSettings("A", contract, point_share=1.0),)))
+
+
+def _mean_wait_h(model, points):
+    """Time from plug-in to the middle of the charging, hours, of sessions at some points that took 3 kWh or more."""
+    s, state = model.town.fleet.sessions, model.cast.evs.state
+    kw = model.submeters._point_kw
+    waits = []
+    for row in np.flatnonzero(np.isin(s.cp_row, points) & (s.arrival_min >= 0) & (state.session_import_kwh > 3.0)):
+        first, end = int(s.arrival_min[row]) // 15, min(int(s.departure_min[row]) // 15, kw.shape[1])
+        power = kw[s.cp_row[row], first:end].astype(float)
+        waits.append(float(np.sum(power * np.arange(len(power))) / max(power.sum(), 1e-9)) / 4.0)
+    return float(np.mean(waits))
 
 
 def test_recorded_sessions_replace_drawn_ones_and_bad_rows_are_kept_with_their_reason(tmp_path):

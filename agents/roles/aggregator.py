@@ -52,6 +52,7 @@ from agents.messages import (
     SmartChargingSignal,
     SteeringAbilityToAggregator,
     SwitchRequest,
+    TenantPrice,
 )
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
@@ -156,6 +157,8 @@ class Aggregator(Role):
         expected = HOUR_SHAPE_2025[hour] / 1000.0
         self.price_eur_per_kwh = (expected + 0.1116) * 1.21
         self.feed_in_eur_per_kwh = expected.copy()
+        self._tenant_of_point = np.full(len(points.rows), -1, dtype=np.int64)
+        self._tenant_eur_per_kwh = np.zeros((2, 0, len(self.price_eur_per_kwh)))
         self.limits = GroupLimits(points.connection_row, self.n_periods)
         self.local = LocalLoads(int(points.connection_row.max()) + 1)
         self.site_kw = np.full(points.n_sites, np.inf)
@@ -206,6 +209,7 @@ class Aggregator(Role):
             self.feed_in_eur_per_kwh[span] = price.feed_in_eur_per_kwh
             self._expect_like(price)
             self._dirty |= self.session_at >= 0
+        self._hear_tenant_prices()
         for expected in self.knowledge.take(ConnectionForecast):
             span = slice(expected.first_period, expected.first_period + len(expected.power_mw))
             self._brp_expects_mw[span] = expected.power_mw / self.representation
@@ -387,14 +391,37 @@ class Aggregator(Role):
     def _signal(self, points: np.ndarray, period: int, strategy: str) -> Signal:
         """Contract prices, dearer where the grid has no room; limit and roof of the sites, load behind the meters."""
         ahead = slice(period, period + AHEAD)
-        buy, sell = self.price_eur_per_kwh[ahead], self.feed_in_eur_per_kwh[ahead]
+        buy, sell = self._contract_prices(points, ahead)
         extra = self.limits.penalty_eur_per_kwh(period, AHEAD, points, AVOID_EUR_PER_KWH)
         if extra is not None:
-            buy, sell = buy[None, :] + extra, sell[None, :] + extra
+            buy, sell = np.atleast_2d(buy) + extra, np.atleast_2d(sell) + extra
         signal = Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=WEAR_EUR_PER_KWH)
         if strategy in SITE_STRATEGIES:
             return self._with_sites(signal, points, period)
         return self._behind_the_meter(signal, points, period)
+
+    def _contract_prices(self, points: np.ndarray, ahead: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Buying and selling price, one row for all; behind a tenant's sub-meter that of its own contract."""
+        buy, sell = self.price_eur_per_kwh[ahead], self.feed_in_eur_per_kwh[ahead]
+        tenant = self._tenant_of_point[points]
+        if (tenant < 0).all():
+            return buy, sell
+        own = self._tenant_eur_per_kwh[:, np.maximum(tenant, 0), ahead]
+        is_own = (tenant >= 0)[:, None] & np.isfinite(own[0])
+        return np.where(is_own, own[0], buy), np.where(is_own, own[1], sell)
+
+    def _hear_tenant_prices(self) -> None:
+        """Keep the prices of contracts behind sub-meters, one row per tenant's contract."""
+        for told in self.knowledge.take(TenantPrice):
+            row = int(self._tenant_of_point[told.cp_row[0]])
+            if row < 0:
+                row = self._tenant_eur_per_kwh.shape[1]
+                empty = np.full((2, 1, len(self.price_eur_per_kwh)), np.nan)
+                self._tenant_eur_per_kwh = np.concatenate([self._tenant_eur_per_kwh, empty], axis=1)
+                self._tenant_of_point[told.cp_row] = row
+            span = slice(told.first_period, told.first_period + len(told.price_eur_per_kwh))
+            self._tenant_eur_per_kwh[0, row, span] = told.price_eur_per_kwh
+            self._tenant_eur_per_kwh[1, row, span] = told.feed_in_eur_per_kwh
 
     def _with_sites(self, signal: Signal, points: np.ndarray, period: int) -> Signal:
         """Room and surplus of every site up to the last that is planned, by the load measured behind its meter."""

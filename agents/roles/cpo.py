@@ -93,7 +93,7 @@ class CPO(Role):
         self.wants_now: set[int] = set()
         self._limits: dict[int, TransportLimit] = {}
         self._told_session = np.full(n, -1, dtype=np.int64)
-        self.share_parks: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
+        self.share_parks: Callable[..., np.ndarray] | None = None
         """Shares connections with sub-meters among their tenants, where there are any."""
         self.is_plausibility_checked = False
         self.refused_signals = 0
@@ -218,7 +218,8 @@ class CPO(Role):
     def _share(self, busy: np.ndarray, asked: np.ndarray, period: int) -> np.ndarray:
         """Let sites that would exceed their connection, and groups that would exceed their right, share it."""
         if self.share_parks is not None:
-            asked = self.share_parks(asked, busy, self.min_kw[busy])
+            least, laxity = self.min_kw[busy], self._laxity_h(busy, period)
+            asked = self.share_parks(asked, self._shown.bound(asked, least, busy), busy, least, laxity, self._load_kw)
         room = np.maximum(self.site_kw - self._load_kw[self._connection_of_site], 0.0)
         shared = self._share_among(self.points.site[busy], room, busy, asked, period)
         if self._limits:
