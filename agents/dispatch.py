@@ -27,6 +27,10 @@ hours and quarters for the shape; quarters once more at the last moment before t
 BALANCING_LEAD = 2
 """Quarters between the last change of a balancing bid and delivery (TenneT: 30 minutes)."""
 NEIGHBOURS = "neighbouring TSOs"
+TRANSFERS = (
+    "retail_on_corrected_meter", "compensation_for_corrected_meter", "transfer_of_energy", "agreed_transfer",
+)  # fmt: skip
+"""Payments of the aggregation models that are booked here; sale, sourcing and imbalance are booked where they arise."""
 
 
 def intraday_leads(gate_min: float) -> tuple[tuple[int, int], ...]:
@@ -419,13 +423,13 @@ class Dispatch:
         if not volume:
             return
         model = self.regulation.aggregation_model
-        prices = self.model.exchange
+        sourcing = float(self.model.exchange.day_ahead_eur_per_mwh[t])
         outcome = aggregation.settle(
             model,
             aggregation.Activation.of(
                 volume,
                 sale_eur / volume,
-                sourcing_eur_per_mwh=float(prices.day_ahead_eur_per_mwh[t]),
+                sourcing_eur_per_mwh=sourcing,
                 retail_eur_per_mwh=1000.0 * float(self.cast.supplier.price_eur_per_kwh[t]),
                 transfer_eur_per_mwh=self.regulation.transfer_of_energy_eur_per_mwh,
             ),
@@ -435,18 +439,23 @@ class Dispatch:
             "aggregator": sold, "supplier": [(self.cast.supplier.account, 1.0)],
             "customer": [("driver:home", 1.0)], "central_settlement": [(self.cast.tso.account, 1.0)],
         }  # fmt: skip
-        booked = ("retail_on_corrected_meter", "compensation_for_corrected_meter", "transfer_of_energy")
-        for payment in outcome.payments:
-            if payment.reason in booked:
-                eur = float(np.sum(payment.amount_eur))
-                for payer, paid in accounts[payment.payer]:
-                    for payee, got in accounts[payment.payee]:
-                        self.model.cashbook.pay_national(t, payer, payee, eur * paid * got, payment.reason)
         cash, n = self.model.cashbook, self.model.settings.representation
+        payments = [p for p in outcome.payments if p.reason in TRANSFERS]
+        if model == "integrated":
+            # one party in the model; here two companies, which settle the sourced energy between them at its price
+            payments.append(
+                aggregation.Payment("aggregator", "supplier", np.array(volume * sourcing), "internal_transfer")
+            )
+        net_eur = sale_eur
+        for payment in payments:
+            eur = float(np.sum(payment.amount_eur))
+            net_eur -= eur if payment.payer == "aggregator" else 0.0
+            for payer, paid in accounts[payment.payer]:
+                for payee, got in accounts[payment.payee]:
+                    cash.pay_national(t, payer, payee, eur * paid * got, payment.reason)
         for (_, part), (aggregator, _, sessions) in zip(sold, self.cast.pool.here(), strict=True):
-            revenue_eur = part * sale_eur / n
-            cash.pay(t, self.cast.bsp.account, aggregator.account, revenue_eur, "flexibility")
-            self.model.billing.reward_drivers(t, revenue_eur, sessions, aggregator)
+            cash.pay(t, self.cast.bsp.account, aggregator.account, part * sale_eur / n, "flexibility")
+            self.model.billing.reward_drivers(t, part * net_eur / n, sessions, aggregator)
 
     def _bill(self, t: int) -> None:
         """Retail bills of the period; drivers whose session ended learn what steering did to its price."""

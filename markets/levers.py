@@ -172,10 +172,10 @@ class Regulation:
         None,
         "USEF; Dir. 2019/944 art. 17",
         "who bears the imbalance of sold flexibility",
-        ("integrated", "uncorrected", "corrected_meter", "central_settlement"),
+        ("integrated", "uncorrected", "corrected_meter", "central_settlement", "contractual"),
     )
     transfer_of_energy_eur_per_mwh: float = lever(
-        90.0, 0.0, 500.0, "assumption", "transfer-of-energy price of the corrected models"
+        90.0, 0.0, 500.0, "assumption", "transfer-of-energy price of the central and the contractual model"
     )
     iso15118_share: float = lever(0.1, 0.0, 1.0, "report 7.2.2", "EVs and stations that speak ISO 15118")
     oem_api_share: float = lever(

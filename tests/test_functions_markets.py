@@ -204,12 +204,11 @@ def test_what_was_really_used_is_reported_up_to_the_operators():
 
 @pytest.mark.function("MR-AGG")
 def test_aggregation_models_decide_who_pays_for_moved_energy():
-    reasons = {"integrated": None, "corrected_meter": "retail_on_corrected_meter",
-               "central_settlement": "transfer_of_energy"}  # fmt: skip
+    reasons = {"integrated": "internal_transfer", "corrected_meter": "retail_on_corrected_meter",
+               "central_settlement": "transfer_of_energy", "contractual": "agreed_transfer"}  # fmt: skip
     for model, reason in reasons.items():
         found = run(**(POOL | {"aggregation_model": model}))
-        seen = set(found.tables["ledger"]["reason"].tolist()) & {r for r in reasons.values() if r}
-        assert seen == ({reason} if reason else set())
+        assert set(found.tables["ledger"]["reason"].tolist()) & set(reasons.values()) == {reason}
     uncorrected = run(**(POOL | {"aggregation_model": "uncorrected"}))
     assert not uncorrected.by_party("activated_mwh")[pool_row(uncorrected)].any()
     assert run(**POOL).by_party("activated_mwh")[pool_row(uncorrected)].any()

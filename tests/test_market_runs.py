@@ -250,6 +250,30 @@ def test_a_pool_below_the_smallest_is_refused_and_sells_no_reserve() -> None:
     assert all(bsp.energy_bids(t) is None for t in range(40))
 
 
+# --- aggregation models ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model, reason", [("integrated", "internal_transfer"), ("contractual", "agreed_transfer")])
+def test_the_aggregator_makes_good_the_energy_that_the_supplier_sourced(model: str, reason: str) -> None:
+    run = play(world(min_bid_mw=0.1, aggregation_model=model, transfer_of_energy_eur_per_mwh=70.0))
+    moved, n = run.model.record.activated_mwh, run.settings.representation
+    price = run.tables["prices"]["day_ahead_eur_per_mwh"] if model == "integrated" else 70.0
+    booked = flows(run, reason)
+    assert booked[run.model.cast.supplier.account] == pytest.approx(math.fsum(moved * price) / n)
+    assert booked[run.model.cast.aggregator.account] == pytest.approx(-math.fsum(moved * price) / n)
+    assert moved.any()
+
+
+def test_drivers_get_their_part_of_what_is_left_after_the_sourced_energy() -> None:
+    run = play(world(min_bid_mw=0.1))
+    sold, moved = flows(run, "flexibility"), flows(run, "internal_transfer")
+    aggregator = run.model.cast.aggregator.account
+    left = sold[aggregator] + moved[aggregator]
+    assert left > 0.0
+    assert -flows(run, "flexibility_reward")[aggregator] > 0.0
+    assert math.fsum(flows(run, "flexibility_reward").values()) == pytest.approx(0.0, abs=1e-6)
+
+
 # --- pass-through and passive balancing ------------------------------------------------------------------------------
 
 
