@@ -22,6 +22,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "fleet_operator": ("agents.roles.fleet_operator", "FleetOperator"),
     "energy_manager": ("agents.roles.energy_manager", "EnergyManager"),
     "vehicle_maker": ("agents.roles.vehicle_maker", "VehicleMaker"),
+    "weather_service": ("agents.roles.weather_service", "WeatherService"),
 }
 """Every role by its name in messages: the module that holds it and its class."""
 

@@ -32,6 +32,7 @@ from agents.roles.producer import Producer
 from agents.roles.supplier import Supplier
 from agents.roles.tso import TSO
 from agents.roles.vehicle_maker import VehicleMaker
+from agents.roles.weather_service import WeatherService
 from agents.settings import Settings
 from agents.streams import generator
 from agents.town import Town
@@ -69,6 +70,7 @@ class Cast:
     fleet_operator: FleetOperator
     energy_manager: EnergyManager
     vehicle_maker: VehicleMaker
+    weather_service: WeatherService
 
     @property
     def aggregators(self) -> tuple[Aggregator, ...]:
@@ -168,6 +170,7 @@ def engage(
         fleet_operator=FleetOperator(*one("fleet_operator"), fleet),
         energy_manager=EnergyManager(*one("energy_manager")),
         vehicle_maker=VehicleMaker(*one("vehicle_maker")),
+        weather_service=WeatherService(model, "weather service", links, nation.driver_forecast["solar"]),
     )  # fmt: skip
     for row in range(fleet.n_evs):
         EV(model, row, fleet, cast.evs.state)

@@ -81,6 +81,7 @@ class Dispatch:
         arrived = plug_in(fleet, cast.evs.state, t)
         self._supply(t)
         cast.pool.open_day(t, cast.dso)
+        cast.weather_service.publish(t)
         cast.pool.begin(arrived)
         cast.drivers.wish(arrived, cast.evs.state.battery_kwh)
         cast.evs.introduce(arrived)

@@ -479,6 +479,26 @@ class HomeForecast(Message):
 
 
 @dataclass(frozen=True)
+class SolarPanelData(Message):
+    """Peak power of the panels behind connections, from their energy managers to the aggregator."""
+
+    sender, receiver, protocol = "energy_manager", "aggregator", "local API"
+    functions = ("AGG-1",)
+    row = "connection_row"
+    connection_row: np.ndarray
+    peak_kw: np.ndarray
+
+
+@dataclass(frozen=True)
+class WeatherForecast(Message):
+    """What panels are expected to give, share of their peak, from ``first_period`` on (report section 9.1)."""
+
+    sender, receiver, protocol = "weather_service", "aggregator", "API"
+    first_period: int
+    solar_share: np.ndarray
+
+
+@dataclass(frozen=True)
 class FleetSchedule(Message):
     """When a fleet operator needs which vehicle back on the road, and the energy at the meter that its tour took."""
 

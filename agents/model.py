@@ -58,7 +58,7 @@ class Flexpolder(mesa.Model):
         self.links = open_links(settings)
         self.positions, self.cashbook, self.exchange = open_books(settings, self.horizon)
         self.cast: Cast = engage(self, settings, self.horizon, self.town, self.nation, self.links, self.exchange)
-        equip(self.links, settings, self.town, self.cast)
+        equip(self.links, settings, self.town, self.cast, self.nation)
         clock = Clock.of(self.horizon)
         rules = settings.regulation
         self.rights = TransportRights(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from agents.information.degradation import DataQuality, Degradation
 from agents.information.items import CLUSTERS, ITEMS, MODES, TABLE_7_1, is_offered, necessary
 from agents.links import Links
 from agents.messages import MESSAGES, Message, MeterValues
+from agents.model import Flexpolder
 from agents.role import Role
 from agents.roles.ev import Evs
 from agents.roles.functions import FUNCTIONS
@@ -21,6 +23,7 @@ from agents.settings import (
     ConsentSettings,
     DataSettings,
     FailureSettings,
+    GridSettings,
     ItemSettings,
     LinkSettings,
     SecuritySettings,
@@ -206,6 +209,54 @@ def test_late_items_come_late():
     assert row["timeliness_share"] == 0.0
 
 
+# --- weather, solar and wholesale price (report section 9.1) ---------------------------------------------------------
+
+SUNNY = replace(
+    world(iso15118_share=0.8, emsp_app_share=0.9, is_net_metering=False, first_day=date(2026, 5, 11), days=3),
+    grid=GridSettings(homes=40, lv_areas=1, fidelity="linear", pv_share=0.9),
+)
+"""Cars at homes with a roof whose sun is worth little when it is fed in: whoever foresees the sun charges by it."""
+
+
+def forecast_error_kw(settings: Settings) -> float:
+    """How far the aggregator's forecast of the next twelve hours behind homes is off on the second and third day."""
+    found: list[float] = []
+
+    def watch(model: Flexpolder) -> None:
+        t, town = model.period, model.town
+        if t % 24 == 0 and 96 < t < 3 * 96 - 48:
+            rows = np.unique(town.fleet.points.connection_row)
+            rows = rows[town.roof_kw[rows].max(axis=1) > 0.5]
+            told = model.cast.aggregator.local.forecast_kw(t - 1, 49, rows)[:, 1:]
+            found.append(float(np.mean(np.abs(told - town.base_kw[rows, t : t + 48]))))
+
+    play(settings, watch)
+    return float(np.mean(found))
+
+
+def test_who_is_told_the_weather_foresees_the_load_behind_the_meter_better():
+    blind = (ItemSettings("weather_data", "aggregator", is_off=True),)
+    told, untold = forecast_error_kw(SUNNY), forecast_error_kw(replace(SUNNY, data=DataSettings(items=blind)))
+    assert told < 0.97 * untold
+
+
+@pytest.mark.parametrize("item", ["weather_data", "solar_panel_data", "wholesale_price"])
+@pytest.mark.parametrize(
+    "how", [{"is_off": True}, {"noise_share": 0.8}, {"delay_min": 600.0}], ids=lambda h: next(iter(h))
+)
+def test_weather_sun_and_wholesale_price_change_charging_when_they_come_badly(item, how):
+    if item == "solar_panel_data" and "delay_min" in how:
+        how = {"delay_min": 2880.0}
+    bad = played(replace(SUNNY, data=DataSettings(items=(ItemSettings(item, "", **how),))))
+    assert not np.array_equal(ev_kw(bad), ev_kw(played(SUNNY)))
+
+
+@pytest.mark.parametrize(("item", "receiver"), [("weather_data", "cpo"), ("wholesale_price", "aggregator")])
+def test_an_item_that_a_role_never_gets_cannot_come_badly_to_it(item, receiver):
+    same = played(replace(SUNNY, data=DataSettings(items=(ItemSettings(item, receiver, is_off=True),))))
+    np.testing.assert_array_equal(ev_kw(same), ev_kw(played(SUNNY)))
+
+
 # --- consent ---------------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +433,21 @@ def test_verification_stops_outsiders(kind):
     assert moved_kw(open_door) > 0.0
     assert moved_kw(checked) == 0.0
     assert np.sum(checked.tables["refusals"]["count"]) > 0
+
+
+def test_who_cannot_identify_the_car_gets_nothing_away_from_home_and_misses_it():
+    talking = replace(WORLD, regulation=replace(WORLD.regulation, iso15118_share=1.0))
+    attack = SecuritySettings(attacks=(AttackSettings("plug_and_charge_failure", 8.0, 3.0),), card_share=0.0)
+    calm, hit = played(talking), played(replace(talking, security=attack))
+    table, end = hit.tables["sessions"], 24 * 60
+    came = (table["arrival_min"] >= 8 * 60) & (table["arrival_min"] < 11 * 60)
+    away = came & (table["segment"] != "home")
+    assert away.sum() > 1 and (came & ~away).any()
+    assert not table["delivered_kwh"][away & (table["arrival_min"] > 8 * 60 + 15)].any()
+    over = table["departure_min"] < end - 15
+    lost = [r.tables["sessions"]["missing_kwh"][over].sum() for r in (calm, hit)]
+    charged = calm.tables["sessions"]["delivered_kwh"][over & away].sum()
+    assert lost[1] - lost[0] == pytest.approx(charged, rel=0.1) and charged > 5.0
 
 
 def switched_kw(run: Played) -> float:

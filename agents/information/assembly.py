@@ -19,6 +19,7 @@ from agents.information.roots import PlugAndChargeRoots
 from agents.information.services import Services
 from agents.links import Links, Quality, Screen
 from agents.messages import GridCapacity
+from agents.nation import Nation
 from agents.settings import Settings
 from agents.streams import generator
 from agents.town import Town
@@ -45,7 +46,7 @@ def open_links(settings: Settings) -> Links:
     )
 
 
-def equip(links: Links, settings: Settings, town: Town, cast: Cast) -> None:
+def equip(links: Links, settings: Settings, town: Town, cast: Cast, nation: Nation) -> None:
     """Put between the roles what the scenario says, and let them exchange master data."""
     screens: list[Screen] = []
     cast.evs.card_share = settings.security.card_share
@@ -76,7 +77,7 @@ def equip(links: Links, settings: Settings, town: Town, cast: Cast) -> None:
             aggregator.keep_periods = round(96 * settings.consent.keep_days)
         is_certified = _is_certified(settings, aggregator.party)
         aggregator.services = Services(town.fleet.points.segment, absent, is_certified=is_certified)
-    _exchange_master_data(town, cast)
+    _exchange_master_data(town, cast, nation)
 
 
 def _is_certified(settings: Settings, party: str) -> bool:
@@ -86,11 +87,14 @@ def _is_certified(settings: Settings, party: str) -> bool:
     return not rules.is_certification_required or (rules.is_aggregator_certified and has_own)
 
 
-def _exchange_master_data(town: Town, cast: Cast) -> None:
-    """Grid capacity goes from DSO to CPO, points are registered with the aggregator (table 7.1)."""
+def _exchange_master_data(town: Town, cast: Cast, nation: Nation) -> None:
+    """Grid capacity goes from DSO to CPO, points and panels are registered with the aggregator (table 7.1, 9.1)."""
     rows = np.unique(town.fleet.points.connection_row).astype(np.int64)
     cast.dso.send(GridCapacity(rows, town.grid.connections.capacity_kw[rows].astype(np.float64)))
     cast.cpo.register_points()
+    sun = float(np.sum(nation.driver_forecast["solar"].actual))
+    peak_kw = town.roof_kw[rows].sum(axis=1, dtype=np.float64) / sun if sun > 0.0 else np.zeros(len(rows))
+    cast.energy_manager.register(rows, peak_kw)
 
 
 def consent_of(settings: Settings, town: Town) -> Consent | None:

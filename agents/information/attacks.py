@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from agents.fleet.tables import SEGMENTS
 from agents.information.envelope import Envelope
 from agents.messages import (
     AbsoluteSignalDirect,
@@ -200,7 +201,10 @@ class SensorFalsification(Attack):
 
 @dataclass
 class PlugAndChargeFailure(Attack):
-    """The certificates of plug and charge fail: cars that arrive are not let on unless the driver has a card."""
+    """The certificates of plug and charge fail: cars that arrive are not let on unless the driver has a card.
+
+    Nobody asks for a certificate at home. Elsewhere a car that was not let on stays so: nobody comes back to try again.
+    """
 
     kinds = (ChargeLimit,)
 
@@ -211,7 +215,12 @@ class PlugAndChargeFailure(Attack):
         speaks = self.cast.evs.speaks_iso15118[ev]
         has_card = self.rng.random(fleet.n_evs)[ev] < self.cast.evs.card_share
         arrives = (fleet.sessions.arrival_min >= 15 * self.first) & (fleet.sessions.arrival_min < 15 * self.last)
-        self.is_locked_out = speaks & ~has_card & arrives
+        is_home = fleet.points.segment[fleet.sessions.cp_row] == SEGMENTS.index("home")
+        self.is_locked_out = speaks & ~has_card & arrives & ~is_home
+
+    def is_on(self, period: int) -> bool:
+        """From its start on, for those who came while it went on."""
+        return self.first <= period
 
     def change(self, message: Message, period: int) -> Message:
         """No power for cars that cannot identify themselves."""

@@ -14,7 +14,7 @@ import numpy as np
 from agents.fleet.keyed import uniforms
 from agents.fleet.tables import SEGMENTS, Fleet
 from agents.information.organisation import PUBLIC
-from agents.messages import ChargeRates, HomeForecast, Message
+from agents.messages import ChargeRates, HomeForecast, Message, SolarPanelData
 from agents.settings import PartySettings, Settings
 from agents.streams import generator
 
@@ -142,7 +142,7 @@ class Customers:
         if isinstance(message, ChargeRates):
             of = message.transaction_row
             return np.where(of >= 0, self.holder_of_session[np.maximum(of, 0)], self.holder_at[message.rows])
-        if isinstance(message, HomeForecast):
+        if isinstance(message, HomeForecast | SolarPanelData):
             knows = np.zeros(
                 (self.n, int(max(self._connection_row.max(), message.rows.max(initial=0))) + 1), dtype=bool
             )

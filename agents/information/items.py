@@ -115,7 +115,7 @@ _ITEMS = (
         (*_whole("ConnectionForecast"), Carrier("CongestionOffer", ("prognosis_kw",))),
     ),
     Item("weather_data", (_NONE,) * 4, _whole("WeatherForecast")),
-    Item("solar_panel_data", (_NONE,) * 4, _whole("HomeForecast")),
+    Item("solar_panel_data", (_NONE,) * 4, _whole("SolarPanelData", "HomeForecast")),
     Item("wholesale_price", (_NONE,) * 4, _whole("PriceToSupplier")),
 )
 ITEMS: dict[str, Item] = {item.name: item for item in _ITEMS}

@@ -50,9 +50,11 @@ from agents.messages import (
     ReserveOffer,
     SessionOffer,
     SmartChargingSignal,
+    SolarPanelData,
     SteeringAbilityToAggregator,
     SwitchRequest,
     TenantPrice,
+    WeatherForecast,
 )
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
@@ -195,6 +197,10 @@ class Aggregator(Role):
     def hear(self, period: int) -> None:
         """Take in everything that links delivered."""
         self._hear_rights(period)
+        for panels in self.knowledge.take(SolarPanelData):
+            self.local.hear_panels(panels.connection_row, panels.peak_kw)
+        for weather in self.knowledge.take(WeatherForecast):
+            self.local.hear_weather(weather.first_period, weather.solar_share)
         for local in self.knowledge.take(HomeForecast):
             self.local.hear(period, local.connection_row, local.load_kw)
         self._hear_ability()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.messages import HomeForecast, LocalLoad, SiteLoad
+from agents.messages import HomeForecast, LocalLoad, SiteLoad, SolarPanelData
 from agents.role import Role
 
 
@@ -14,6 +14,12 @@ class EnergyManager(Role):
     """Home and building energy managers together (report 6.2.1, 6.2.2)."""
 
     role: ClassVar[str] = "energy_manager"
+
+    def register(self, connection_row: np.ndarray, peak_kw: np.ndarray) -> None:
+        """Tell the aggregator of the panels behind the meter (AGG-1)."""
+        has = peak_kw > 0.0
+        if has.any():
+            self.send(SolarPanelData(connection_row[has], peak_kw[has]))
 
     def measure(self, connection_row: np.ndarray, load_kw: np.ndarray, is_shared: np.ndarray) -> None:
         """Tell charging points, aggregator, and the CPO of shared connections the load behind the meter.

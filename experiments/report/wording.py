@@ -33,6 +33,7 @@ LABELS = {
     "fleet_operator": "Fleet operator",
     "energy_manager": "Energy manager",
     "vehicle_maker": "Vehicle maker",
+    "weather_service": "Weather service",
     "charging_point": "Charging point",
     "households": "Households",
     "state": "Tax office",
