@@ -177,6 +177,7 @@ class Aggregator(Role):
         self.has_news = False
         """The DSO limited points for more than the coming quarter: the BRP should hear of it now."""
         self._offer: CongestionOffer | None = None
+        self._strategies: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._offered: tuple[np.ndarray, np.ndarray, csr_matrix] | None = None
         self._replay: Replay | None = None
         self._brp_expects_mw = np.full(end, np.nan)
@@ -371,8 +372,8 @@ class Aggregator(Role):
 
     def plan(self, period: int) -> None:
         """Plan every session whose plan is missing or out of date, by its segment's strategy."""
-        strategy_of_point = self._strategy_of_point()
-        self._join_sites(strategy_of_point)
+        strategy_of_point, is_joint = self._strategy_of_point()
+        self._join_sites(is_joint)
         cp = np.flatnonzero(self._dirty & (self.session_at >= 0))
         self._dirty[:] = False
         strategy = strategy_of_point[cp]
@@ -387,9 +388,8 @@ class Aggregator(Role):
             last = power.shape[1] - np.argmax(is_used[:, ::-1], axis=1)
             self._plan_end[chosen] = np.where(is_used.any(axis=1), period + last, period)
 
-    def _join_sites(self, strategy_of_point: np.ndarray) -> None:
+    def _join_sites(self, is_joint: np.ndarray) -> None:
         """Where one car of a site is planned anew, all are, if the strategy shares the site among them."""
-        is_joint = np.isin(strategy_of_point, SITE_STRATEGIES)
         sites = np.unique(self.points.site[self._dirty & is_joint])
         if len(sites):
             self._dirty |= is_joint & np.isin(self.points.site, sites) & (self.session_at >= 0)
@@ -575,11 +575,15 @@ class Aggregator(Role):
     def _replay_now(self, now: int) -> Replay:
         ahead = slice(now, now + AHEAD)
         signal = Signal(self.price_eur_per_kwh[ahead], feed_in_eur_per_kwh=self.feed_in_eur_per_kwh[ahead])
-        return replay(self.believed, self.points, self._strategy_of_point(), now, AHEAD, signal)
+        return replay(self.believed, self.points, self._strategy_of_point()[0], now, AHEAD, signal)
 
-    def _strategy_of_point(self) -> np.ndarray:
-        names = np.array(self._strategy_of_segment)[self.points.segment]
-        return np.where(self.takes_part & self.services.follows_prices(), names, "uncontrolled")
+    def _strategy_of_point(self) -> tuple[np.ndarray, np.ndarray]:
+        """Name of every point's strategy, and whether it shares a site; kept while the same points follow prices."""
+        follows = self.takes_part & self.services.follows_prices()
+        if self._strategies is None or not np.array_equal(self._strategies[0], follows):
+            names = np.where(follows, np.array(self._strategy_of_segment)[self.points.segment], "uncontrolled")
+            self._strategies = follows, names, np.isin(names, SITE_STRATEGIES)
+        return self._strategies[1], self._strategies[2]
 
     def offer_against_congestion(self, now: int, periods: np.ndarray, quarters: np.ndarray) -> None:
         """Tell the CSP connections, prognosis, room and price of a day (AGG-6, AGG-7, AGG-8)."""
@@ -653,7 +657,8 @@ class Aggregator(Role):
         here = np.flatnonzero((self.session_at >= 0) & can_balance)
         up, down = (1.0 - self.passive_share) * self._balancing_room_mw(here, first, n)
         price = self._energy_price(first, n)
-        rows = np.unique(self.points.connection_row[here])
+        connection = self.points.connection_row[here]
+        rows = np.flatnonzero(np.bincount(connection)).astype(connection.dtype)
         self.send(
             BalancingOffer(first, rows, up, down, np.round(price + SHIFT_EUR_PER_MWH, 2), np.round(price - 40.0, 2))
         )
