@@ -95,7 +95,7 @@ class Dispatch:
         )  # fmt: skip
         cast.stations.occupy(cast.evs.state.session_row >= 0)
         cast.cpo.pass_on_sessions()
-        cast.fleet_operator.schedule(arrived)
+        cast.fleet_operator.schedule(arrived, cast.evs.state.battery_kwh)
         load = self.town.base_kw[self._behind_meter, t].astype(np.float64)
         cast.energy_manager.measure(self._behind_meter, load, self._is_shared)
 

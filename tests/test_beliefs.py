@@ -57,7 +57,8 @@ def plain_need(b: Beliefs, efficiency: np.ndarray) -> np.ndarray:
     by_battery = NEED_MARGIN * (b.desired_kwh - b.soc_kwh - received)
     need = np.where(np.isnan(by_battery), STATED_MARGIN * b.stated_kwh * efficiency - received, by_battery)
     unknown = np.where(np.isnan(room), NEED_MARGIN * (UNKNOWN_NEED_KWH - received), room)
-    most = np.where(np.isnan(room), UNKNOWN_MOST_KWH, NEED_MARGIN * room)
+    unsaid = np.where(np.isnan(b.stated_kwh), UNKNOWN_MOST_KWH, np.inf)
+    most = np.where(np.isnan(room), unsaid, NEED_MARGIN * room)
     return np.clip(np.where(np.isnan(need), unknown, need), 0.0, most)
 
 

@@ -136,6 +136,15 @@ def test_a_depot_fills_vans_and_trucks_at_night_within_its_connection():
     assert power[(hour >= 9.0) & (hour < 17.0)].sum() < 0.05 * power.sum()
 
 
+def test_trucks_that_come_home_empty_leave_with_what_the_night_could_give():
+    """A truck may need 400 kWh, more than any car: it is planned for all of it."""
+    found = play(read_scenario("depot", ["grid.homes=10", "fleet.truck_share=0.4"]).to_settings())
+    sessions = found.tables["sessions"]
+    is_large = sessions["possible_kwh"] > 250.0
+    assert is_large.sum() >= 3
+    assert kpis(found)["service_missing_share"] < 0.005
+
+
 def test_tenants_are_settled_each_by_its_contract_and_nothing_twice():
     found = run("business_park")
     table = found.tables["submeters"]

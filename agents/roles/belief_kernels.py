@@ -14,7 +14,7 @@ EFFICIENCY = 0.88
 UNKNOWN_NEED_KWH = 30.0
 """Energy that a car is kept ready for when nobody says what it needs: dear, because data is missing (report 7.1)."""
 UNKNOWN_MOST_KWH = 100.0
-"""Most that a battery nobody described is believed to take."""
+"""Most that a battery nobody described is believed to take where nothing was stated; a truck may state more."""
 UNKNOWN_ENERGY_KWH = 20.0
 """Energy in a battery whose state of charge nobody told."""
 FIRST_KWH = 8.0
@@ -57,7 +57,10 @@ def need_kwh(received: float, efficiency: float, capacity: float, soc: float, de
         need = STATED_MARGIN * stated * efficiency - received
     if np.isnan(need):
         need = NEED_MARGIN * (UNKNOWN_NEED_KWH - received) if np.isnan(room) else room
-    return min(max(need, 0.0), UNKNOWN_MOST_KWH if np.isnan(room) else NEED_MARGIN * room)
+    most = NEED_MARGIN * room
+    if np.isnan(room):
+        most = UNKNOWN_MOST_KWH if np.isnan(stated) else np.inf
+    return min(max(need, 0.0), most)
 
 
 @njit(cache=True)

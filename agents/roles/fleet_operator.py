@@ -26,10 +26,18 @@ class FleetOperator(Role):
         self._fleet = fleet
         self._departure_min, self._need_kwh = fleet.sessions.departure_min, fleet.sessions.need_kwh
 
-    def schedule(self, arrived: np.ndarray) -> None:
-        """Tell when vehicles that came in must leave and what their tour took: the operator planned it and knows.
+    def schedule(self, arrived: np.ndarray, battery_kwh: np.ndarray) -> None:
+        """Tell when vehicles that came in must leave and what they need to be full: the operator planned it and knows.
 
-        It knows its vehicles too: those whose power falls towards full are said to leave by as much earlier.
+        It reads the batteries of its vehicles (telematics): who came home emptier than a tour makes gets that too.
+        Those whose power falls towards full are said to leave by as much earlier.
+
+        Parameters
+        ----------
+        arrived : int array
+            Session rows that begin.
+        battery_kwh : float array, shape (n_evs,)
+            Energy in the batteries; only those of its own vehicles are looked at.
         """
         mine = arrived[self._own[arrived]]
         if len(mine):
@@ -37,4 +45,6 @@ class FleetOperator(Role):
             _, high, _, best, _, taper_kwh = rate_stays(f.vehicles.rows, f.points.rows, f.sessions.rows, mine)
             slow_min = np.round(60.0 * taper_kwh / np.maximum(high * best, 1e-9))
             leave = np.maximum(self._departure_min[mine] - slow_min, f.sessions.arrival_min[mine] + 15)
-            self.send(FleetSchedule(mine, leave, self._need_kwh[mine].astype(np.float64)))
+            lacking = f.sessions.desired_kwh[mine] - battery_kwh[f.sessions.ev_row[mine]]
+            need = np.maximum(lacking / np.maximum(best, 1e-9), self._need_kwh[mine])
+            self.send(FleetSchedule(mine, leave, need))
