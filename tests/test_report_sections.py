@@ -130,7 +130,9 @@ def test_outages_name_their_element_and_what_was_not_served() -> None:
         "emergency_kwh": [1.0],
     }
     said = _said(outages(_run(outages=found, branches=example_tables(days=1)["branches"])))
-    assert "1 interruption: 75.0 kWh of homes and sites was not served, 1.00 kWh came out of cars." in said
+    assert (
+        "Supply was interrupted 1 time: 75.0 kWh of homes and sites was not served, 1.00 kWh came out of cars." in said
+    )
     assert "trafo-380" in said and "open-1" in said
 
 
@@ -235,6 +237,18 @@ def test_aggregators_are_shown_only_if_there_are_several() -> None:
     said = _said(aggregators(_run(parties=parties, ledger=ledger, reserves=reserves)))
     assert "A €70.00 €20.00 +€50.00 1.00" in " ".join(said.split())  # 2 MW in one of two blocks
     assert "B €5.00 €0.00 +€5.00 0.500" in " ".join(said.split())
+    days = {
+        "day": [0, 0, 1, 1],
+        "party": ["A", "B", "A", "B"],
+        "customers": [5, 5, 3, 7],
+        "joined": [0, 0, 0, 2],
+        "left": [0, 0, 2, 0],
+        "charged_kwh": [10.0, 20.0, 30.0, 40.0],
+        "benefit_eur_per_kwh": [0.0, 0.0, 0.01, 0.02],
+    }
+    switched = _said(aggregators(_run(parties=parties, ledger=ledger, reserves=reserves, aggregators=days)))
+    assert "2 drivers changed to another aggregator" in switched
+    assert "A 3 0 2 40 1.00" in " ".join(switched.split()) and "B 7 2 0 60 2.00" in " ".join(switched.split())
     one = {k: v[1:] for k, v in parties.items()}
     assert aggregators(_run(parties=one, ledger=ledger, reserves=reserves)) == []
 

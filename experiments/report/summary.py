@@ -18,6 +18,9 @@ from experiments.report.figures.prices import moment
 from experiments.report.view import RunView
 from experiments.report.wording import count, energy, euro, inside, label, listing, number, percent, plural, power
 
+SMALL_CHANGE = 0.005
+"""Relative change below which a figure counts as unchanged."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -68,6 +71,13 @@ def _shift(run: RunView, f: Facts) -> str:
         return ""
     change = f.peak_kw / f.free_peak_kw - 1
     verb = "lowered" if change < 0 else "raised"
+    if abs(change) < SMALL_CHANGE:
+        moved = (
+            f"moved {percent(f.moved_share)} of that energy in time"
+            if f.moved_share >= SMALL_CHANGE
+            else "moved no energy"
+        )
+        return f"Smart charging {moved} and left the EVs' highest demand at {power(f.peak_kw)}."
     return (
         f"Smart charging moved {percent(f.moved_share)} of that energy in time and {verb} the EVs' highest demand by "
         f"{percent(abs(change))}, from {power(f.free_peak_kw)} to {power(f.peak_kw)}.{_why(run) if change > 0 else ''}"
@@ -162,7 +172,7 @@ def _others(run: RunView) -> str:
     if imbalance.len():
         net = -fsum(imbalance.to_list())
         verb = "paid" if net >= 0 else "received"
-        parts.append(f"balance responsible parties {verb} {euro(abs(net))} for imbalance on balance")
+        parts.append(f"balance responsible parties {verb} {euro(abs(net))} net for imbalance")
     return f"In the whole country, {listing(parts)}." if parts else ""
 
 

@@ -74,6 +74,11 @@ COLUMNS: dict[str, dict[pl.DataType, str]] = {
         _REAL: "offered_mw awarded_mw price_eur_per_mw_h",
     },
     "activations": {_WHOLE: "period", _TEXT: "provider direction", _REAL: "energy_mwh price_eur_per_mwh"},
+    "aggregators": {
+        _WHOLE: "day customers joined left",
+        _TEXT: "party",
+        _REAL: "charged_kwh benefit_eur_per_kwh",
+    },
     "operators": {
         _TEXT: "operator tool",
         _WHOLE: "interventions avoided missed needless",

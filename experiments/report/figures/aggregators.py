@@ -7,7 +7,7 @@ import polars as pl
 
 from experiments.report.section import Chart, heading, note
 from experiments.report.view import RunView
-from experiments.report.wording import count, euro, number, table
+from experiments.report.wording import count, euro, number, plural, table
 
 
 def aggregators(run: RunView) -> list[Chart | str]:
@@ -21,7 +21,37 @@ def aggregators(run: RunView) -> list[Chart | str]:
     heads = ["Aggregator", "Received", "Paid", "Net", "FCR (MW)", "aFRR up (MW)", "aFRR down (MW)"]
     heads += ["Activated (MWh)", "Redispatch trades", "Refused bids"]
     text = "Capacity is the mean over all auction blocks of the run; money is that of the simulated town."
-    return [heading("The aggregators side by side"), note(text), table(heads, rows, "Aggregators")]
+    shown: list[Chart | str] = [heading("The aggregators side by side"), note(text), table(heads, rows, "Aggregators")]
+    return [*shown, *_customers(run)]
+
+
+def _customers(run: RunView) -> list[Chart | str]:
+    """Who joined and left, and what each aggregator brought its customers."""
+    days = run.table("aggregators").sort("day", "party")
+    if days.is_empty():
+        return []
+    last = days.filter(pl.col("day") == days["day"].max())
+    sums = days.group_by("party").agg(pl.col("joined", "left", "charged_kwh").sum())
+    both = last.select("party", "customers", "benefit_eur_per_kwh").join(sums, on="party").sort("party")
+    rows = [
+        [p, count(n), count(i), count(o), count(kwh), number(100 * b if b is not None else None)]
+        for p, n, b, i, o, kwh in both.iter_rows()
+    ]
+    moved = int(both["joined"].sum() or 0)
+    text = (
+        f"{plural(moved, 'driver')} changed to another aggregator during the run."
+        if moved
+        else "No driver changed to another aggregator during the run."
+    )
+    heads = [
+        "Aggregator",
+        "Customers at the end",
+        "Joined",
+        "Left",
+        "Charged (kWh)",
+        "Benefit on the last day (ct/kWh)",
+    ]
+    return [note(text), table(heads, rows, "Customers of aggregators")]
 
 
 def _row(run: RunView, name: str) -> list[str]:
