@@ -136,6 +136,8 @@ class GridSettings:
     pv_share: float = 0.35
     site_pv_share: float = 0.0
     """Peak power of the panels of an office or firm against its connection."""
+    dc_site_kw: float = 600.0
+    """Capacity of the connection of each fast-charging site of the generated town (up to six points)."""
     file: str | None = None
     """Grid file, or ``simbench:`` and a code; None = a generated town."""
     loads: str = "own"

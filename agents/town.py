@@ -200,6 +200,7 @@ def _grid_parameters(settings: Settings, points: dict[str, int]) -> GridParamete
         offices=int(np.ceil(points.get("office", 0) / 25)),
         depots=int(np.ceil(points.get("depot", 0) / 60)),
         dc_sites=int(np.ceil(points.get("dc_site", 0) / 6)),
+        dc_site_kw=settings.grid.dc_site_kw,
     )
 
 

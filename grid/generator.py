@@ -159,7 +159,8 @@ def _draw_station(draft: _Draft, station: _Station, node: str, outwards: float) 
     elif station.kind == "park":
         _draw_park(draft, station, node, outwards)
     else:
-        draft.connect(node, station.kind, SITE_KW[station.kind])
+        capacity_kw = draft.parameters.dc_site_kw if station.kind == "dc_site" else SITE_KW[station.kind]
+        draft.connect(node, station.kind, capacity_kw)
 
 
 def _busbar(draft: _Draft, name: str, node: str, kva_needed: float, outwards: float) -> str:

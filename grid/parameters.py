@@ -60,7 +60,9 @@ class GridParameters:
     depots: int = 2
     """Fleet depots with a connection to the 10 kV ring, 1,000 kW each."""
     dc_sites: int = 3
-    """Fast-charging sites with a connection to the 10 kV ring, 600 kW each."""
+    """Fast-charging sites with a connection to the 10 kV ring."""
+    dc_site_kw: float = 600.0
+    """Capacity of the connection of each fast-charging site."""
     business_parks: int = 2
     """Business parks with an own 630 kVA station and ten firms of 60 kW."""
     one_phase_home_share: float = 0.55
@@ -92,6 +94,7 @@ def _checks(p: GridParameters) -> list[tuple[str, object, bool, str]]:
         ("design_kw_per_home", p.design_kw_per_home, p.design_kw_per_home > 0, "above 0"),
         ("design_power_factor", p.design_power_factor, 0 < p.design_power_factor <= 1, "above 0, at most 1"),
         ("area_size_spread", p.area_size_spread, 0 <= p.area_size_spread <= 1, "0 to 1"),
+        ("dc_site_kw", p.dc_site_kw, p.dc_site_kw > 0, "above 0"),
         ("transformer_sizes_kva", p.transformer_sizes_kva, len(p.transformer_sizes_kva) > 0, "at least one size"),
     ]
     rows += [(name, getattr(p, name), getattr(p, name) >= 1, "1 or more") for name in _AT_LEAST_ONE]

@@ -153,6 +153,12 @@ class GridSection(Section):
     site_pv_share: float = Field(
         default=0.0, description="peak power of solar panels on offices and firms against their connection", ge=0, le=5
     )
+    dc_site_kw: float = Field(
+        default=600.0,
+        description="connection of each fast-charging site (six points) of the generated town",
+        ge=50,
+        le=5000,
+    )
     file: str | None = Field(
         default=None,
         description="grid instead of the generated town: a file, relative to the scenario, or `simbench:` and a code "
