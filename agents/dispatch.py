@@ -8,14 +8,14 @@ import numpy as np
 
 from agents.exchange import BORDER
 from agents.fleet.physics import StepResult, plug_in
-from agents.pass_through import PassThrough, delivered_passive_mwh
+from agents.pass_through import PassThrough, delivered_mwh
 from agents.roles.brp import URGENCY_EUR_PER_MWH
 from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
 from agents.streams import generator
 from agents.world.plants import average_co2_t_per_mwh, co2_t_per_mwh
 from markets import aggregation, balancing
-from markets.balancing import EnergyBids, PassiveGroups
+from markets.balancing import EnergyBids, IspPrices, PassiveGroups
 from markets.intraday import Product
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ class Dispatch:
         cash.pay_national(t, tso, NEIGHBOURS, settled.neighbours_eur, "balancing_energy")
         self._settle_pass_through(t, balanced)
         own_eur = float(np.sum(settled.bsp_eur[:-1][balanced.bids.owner == self.cast.bsp.row]))
-        self._transfer(t, own_eur)
+        self._transfer(t, own_eur, prices)
         self.record.note_balance(t, balanced, self._error_mw(t))
         self.record.note_activations(t, balanced, self.cast.tso.parties)
 
@@ -391,12 +391,7 @@ class Dispatch:
         held = 0.25 * float(self.cast.pool_brp.pool_at_gate_mw[t])
         metered = 0.25 * self.scale * float(np.sum(record.ev_kw[:, t], dtype=np.float64))
         activated, asked = float(record.activated_mwh[t]), float(record.passive_mwh[t])
-        passive = delivered_passive_mwh(
-            asked,
-            baseline_mwh=0.25 * self.scale * float(record.baseline_kw[t]),
-            metered_mwh=metered,
-            other_mwh=activated + 0.25 * self._droop,
-        )
+        passive = self._delivered_mwh(t, asked, activated + 0.25 * self._droop)
         record.system["passive_mwh"][t] = passive
         earned = self._pass_through.settle(
             t,
@@ -418,18 +413,19 @@ class Dispatch:
         """Imbalance of all parties together before activation, MW, + = surplus."""
         return float(np.sum(self.positions.imbalance_mwh(t)[:-1])) / 0.25
 
-    def _transfer(self, t: int, sale_eur: float) -> None:
+    def _transfer(self, t: int, sale_eur: float, prices: IspPrices) -> None:
         """Who pays for the energy behind activated flexibility, by the aggregation model; drivers get their part."""
-        volume = float(self.record.activated_mwh[t])
-        if not volume:
+        called = float(self.record.activated_mwh[t])
+        if not called:
             return
         model = self.regulation.aggregation_model
         sourcing = float(self.model.exchange.day_ahead_eur_per_mwh[t])
+        volume = self._delivered_mwh(t, called)
         outcome = aggregation.settle(
             model,
             aggregation.Activation.of(
                 volume,
-                sale_eur / volume,
+                sale_eur / called,
                 sourcing_eur_per_mwh=sourcing,
                 retail_eur_per_mwh=1000.0 * float(self.cast.supplier.price_eur_per_kwh[t]),
                 transfer_eur_per_mwh=self.regulation.transfer_of_energy_eur_per_mwh,
@@ -447,6 +443,10 @@ class Dispatch:
             payments.append(
                 aggregation.Payment("aggregator", "supplier", np.array(volume * sourcing), "internal_transfer")
             )
+        if model != "uncorrected":
+            # the party behind the pool was corrected by what was called: who did not deliver owes its imbalance
+            owed = -balancing.settle_imbalance(volume - called, prices.shortage_eur_per_mwh, prices.surplus_eur_per_mwh)
+            payments.append(aggregation.Payment("aggregator", "supplier", owed, "undelivered_flexibility"))
         net_eur = sale_eur
         for payment in payments:
             eur = float(np.sum(payment.amount_eur))
@@ -457,6 +457,15 @@ class Dispatch:
         for (_, part), (aggregator, _, sessions) in zip(sold, self.cast.pool.here(), strict=True):
             cash.pay(t, self.cast.bsp.account, aggregator.account, part * sale_eur / n, "flexibility")
             self.model.billing.reward_drivers(t, part * net_eur / n, sessions, aggregator)
+
+    def _delivered_mwh(self, t: int, steered_mwh: float, other_mwh: float = 0.0) -> float:
+        """Part of what the pool was steered to that its meters show against its baseline."""
+        return delivered_mwh(
+            steered_mwh,
+            baseline_mwh=0.25 * self.scale * float(self.record.baseline_kw[t]),
+            metered_mwh=0.25 * self.scale * float(np.sum(self.record.ev_kw[:, t], dtype=np.float64)),
+            other_mwh=other_mwh,
+        )
 
     def _bill(self, t: int) -> None:
         """Retail bills of the period; drivers whose session ended learn what steering did to its price."""

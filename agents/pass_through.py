@@ -22,27 +22,27 @@ AGGREGATOR_SHARE = 0.5
 """Part of what passive balancing brings or costs that the CPO passes on to its aggregator (assumption)."""
 
 
-def delivered_passive_mwh(passive_mwh: float, *, baseline_mwh: float, metered_mwh: float, other_mwh: float) -> float:
-    """Part of a passive reaction that the meters show, + = up.
+def delivered_mwh(steered_mwh: float, *, baseline_mwh: float, metered_mwh: float, other_mwh: float = 0.0) -> float:
+    """Part of a steered deviation that the meters show, + = up.
 
     Parameters
     ----------
-    passive_mwh : float
-        Reaction that was steered.
+    steered_mwh : float
+        Deviation that was steered: balancing energy that was called, or a passive reaction.
     baseline_mwh : float
         What the pool would have used without any steering in the period.
     metered_mwh : float
         What it used.
     other_mwh : float
-        Balancing energy and droop that it was to deliver as well, + = up: they are settled as called and come first.
+        What it was to deliver as well and comes first, + = up.
 
     Returns
     -------
     float
-        Between 0 and ``passive_mwh``.
+        Between 0 and ``steered_mwh``.
     """
     moved = baseline_mwh - metered_mwh - other_mwh
-    return min(max(moved, min(passive_mwh, 0.0)), max(passive_mwh, 0.0))
+    return min(max(moved, min(steered_mwh, 0.0)), max(steered_mwh, 0.0))
 
 
 class PassThrough:

@@ -18,7 +18,7 @@ from agents.dispatch import intraday_leads
 from agents.messages import ReserveOffer
 from agents.model import Flexpolder
 from agents.monitoring import market_monitor
-from agents.pass_through import AGGREGATOR_SHARE, ONWARD, REASON, PassThrough, delivered_passive_mwh
+from agents.pass_through import AGGREGATOR_SHARE, ONWARD, REASON, PassThrough, delivered_mwh
 from agents.redispatch import shares_of_relief
 from agents.reserve_duty import ReserveDuty
 from agents.role import Knowledge
@@ -254,22 +254,36 @@ def test_a_pool_below_the_smallest_is_refused_and_sells_no_reserve() -> None:
 
 
 @pytest.mark.parametrize("model, reason", [("integrated", "internal_transfer"), ("contractual", "agreed_transfer")])
-def test_the_aggregator_makes_good_the_energy_that_the_supplier_sourced(model: str, reason: str) -> None:
+def test_the_aggregator_makes_good_what_the_supplier_sourced_and_owes_what_it_did_not_deliver(
+    model: str, reason: str
+) -> None:
     run = play(world(min_bid_mw=0.1, aggregation_model=model, transfer_of_energy_eur_per_mwh=70.0))
-    moved, n = run.model.record.activated_mwh, run.settings.representation
-    price = run.tables["prices"]["day_ahead_eur_per_mwh"] if model == "integrated" else 70.0
+    called, n, prices = run.model.record.activated_mwh, run.settings.representation, run.tables["prices"]
+    less = 0.25 * n / 1000.0 * (run.model.record.baseline_kw - run.ev_kw.sum(axis=0))
+    moved = np.clip(less, np.minimum(called, 0.0), np.maximum(called, 0.0))
+    assert 0.0 < np.abs(moved).sum() < np.abs(called).sum()
+    price = prices["day_ahead_eur_per_mwh"] if model == "integrated" else 70.0
+    supplier, aggregator = run.model.cast.supplier.account, run.model.cast.aggregator.account
     booked = flows(run, reason)
-    assert booked[run.model.cast.supplier.account] == pytest.approx(math.fsum(moved * price) / n)
-    assert booked[run.model.cast.aggregator.account] == pytest.approx(-math.fsum(moved * price) / n)
-    assert moved.any()
+    assert booked[supplier] == pytest.approx(math.fsum(moved * price) / n, rel=1e-5)
+    assert booked[aggregator] == pytest.approx(-math.fsum(moved * price) / n, rel=1e-5)
+    missing = called - moved
+    imbalance = np.where(
+        missing > 0.0, prices["imbalance_shortage_eur_per_mwh"], prices["imbalance_surplus_eur_per_mwh"]
+    )
+    owed = flows(run, "undelivered_flexibility")
+    assert owed[supplier] == pytest.approx(math.fsum(missing * imbalance) / n, rel=1e-5)
+    assert owed[aggregator] == pytest.approx(-math.fsum(missing * imbalance) / n, rel=1e-5)
+
+
+def test_in_the_uncorrected_model_nobody_owes_what_was_not_delivered() -> None:
+    run = play(world(min_bid_mw=0.1, aggregation_model="uncorrected"))
+    assert not {"undelivered_flexibility", "internal_transfer"} & set(run.tables["ledger"]["reason"].tolist())
 
 
 def test_drivers_get_their_part_of_what_is_left_after_the_sourced_energy() -> None:
     run = play(world(min_bid_mw=0.1))
-    sold, moved = flows(run, "flexibility"), flows(run, "internal_transfer")
     aggregator = run.model.cast.aggregator.account
-    left = sold[aggregator] + moved[aggregator]
-    assert left > 0.0
     assert -flows(run, "flexibility_reward")[aggregator] > 0.0
     assert math.fsum(flows(run, "flexibility_reward").values()) == pytest.approx(0.0, abs=1e-6)
 
@@ -334,7 +348,7 @@ def test_other_contracts_pass_the_passive_part_only_and_half_goes_on_to_the_aggr
 def test_passive_energy_is_what_the_meters_show_of_it(
     passive: float, metered: float, other: float, delivered: float
 ) -> None:
-    found = delivered_passive_mwh(passive, baseline_mwh=10.0, metered_mwh=metered, other_mwh=other)
+    found = delivered_mwh(passive, baseline_mwh=10.0, metered_mwh=metered, other_mwh=other)
     assert found == pytest.approx(delivered)
 
 
