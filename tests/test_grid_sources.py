@@ -231,6 +231,7 @@ def test_low_voltage_nodes_that_hang_together_are_an_area():
 
 def test_the_extra_is_named_when_it_is_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "simbench", None)
+    simbench_grid.cache_clear()
     with pytest.raises(ImportError, match=r"pip install flexpolder\[simbench\]"):
         load_grid("simbench:1-LV-rural1--0-sw")
 
