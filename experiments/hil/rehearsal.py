@@ -13,7 +13,8 @@ from agents.settings import SEGMENTS, Settings
 HOUR = 4
 """Quarters of an hour."""
 LEAST_CUT_KW = 2.0
-FULL_SHARE = 0.95
+LEAST_KW = 4.2
+"""Least power of a three-phase car, a little above 6 A."""
 SOCKET_PHASES, SOCKET_KW = 3, 11.04
 
 
@@ -56,27 +57,29 @@ def rehearse(settings: Settings) -> Rehearsal:
 
 
 def find_place(held: Rehearsal, free: Rehearsal, n: int) -> Place | None:
-    """The hour in which ``n`` points are held back most by redispatch, and clearly less in another of its quarters.
+    """The hour in which ``n`` points are held back most by redispatch, after they could charge more.
 
     Parameters
     ----------
     held, free : Rehearsal
         With and without redispatch.
     n : int
-        Points wanted; three-phase sockets of 11 kW that charge for the whole hour.
+        Points wanted: three-phase sockets of 11 kW whose car would have charged where redispatch holds it back, and
+        that may charge in a quarter before (what comes after, real stations change).
     """
     points = held.points
     fits = (points.phases == SOCKET_PHASES) & (np.abs(points.max_kw - SOCKET_KW) < 0.1)
     best: tuple[float, Place] | None = None
     for first in range(len(held.limit_kw) - HOUR + 1):
         hour = slice(first, first + HOUR)
-        told, would, drawn = held.limit_kw[hour], free.limit_kw[hour], held.power_kw[hour]
-        cut = np.where(held.redispatched[hour, None], np.maximum(would - told, 0.0), 0.0)
-        is_cut = cut >= LEAST_CUT_KW
-        is_whole = (drawn >= FULL_SHARE * told) & (told > 0.0)
-        high = np.where(is_cut, 0.0, told).max(0)
+        told, would = held.limit_kw[hour], free.limit_kw[hour]
+        cut = np.maximum(would - told, 0.0)
+        is_cut = held.redispatched[hour, None] & (cut >= LEAST_CUT_KW) & (free.power_kw[hour] >= LEAST_CUT_KW)
+        cut = np.where(is_cut, cut, 0.0)
+        is_before = ~np.logical_or.accumulate(is_cut, axis=0)
+        high = np.where(is_before & (told >= LEAST_KW), told, 0.0).max(0)
         low = np.where(is_cut, told, np.inf).min(0)
-        good = np.flatnonzero(fits & is_whole.all(0) & (high >= low + LEAST_CUT_KW))
+        good = np.flatnonzero(fits & (high >= low + LEAST_CUT_KW))
         if len(good) < n:
             continue
         chosen = good[np.argsort(-cut[:, good].sum(0), kind="stable")[:n]]
