@@ -88,7 +88,13 @@ def _timeline(run: RunView, announced: pl.DataFrame, done: pl.DataFrame) -> Char
     figure = time_chart(run, traces, "", 300 + 24 * len(rank), barmode="stack", hovermode="closest")
     figure.update_layout(
         yaxis={"domain": [0.42, 1], **ticks, "title": None, "range": [len(rank) - 0.5, -0.5]},
-        yaxis2={"domain": [0, 0.34], "title": {"text": "Relief (kW)"}, "anchor": "x", "gridcolor": FAINT},
+        yaxis2={
+            "domain": [0, 0.34],
+            "title": {"text": "Relief (kW)"},
+            "rangemode": "tozero",
+            "anchor": "x",
+            "gridcolor": FAINT,
+        },
         xaxis={"anchor": "y2", "range": [str(clock[0]), str(clock[-1])] if run.n_periods else None},
         margin={"l": 190},
     )
@@ -213,6 +219,8 @@ def _told(row: dict[str, Any]) -> str:
     paid = f" It paid {euro(row['cost_eur'])} for {number(1000 * row['bought_mwh'])} kWh of relief"
     if row["eur_per_avoided_mwh"] is not None:
         paid += f", which is €{number(row['eur_per_avoided_mwh'])} per MWh of overload avoided"
+    if not row["cost_eur"] and not row["bought_mwh"]:
+        paid = " It paid nothing for them"
     return f"{text}{paid}; perfect foresight would have bought {number(1000 * row['perfect_mwh'])} kWh."
 
 
