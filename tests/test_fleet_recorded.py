@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from agents.fleet.behaviour import rated
 from agents.fleet.counterfactual import uncontrolled
 from agents.fleet.recorded import SCHEMA, read_recorded, recorded_sessions
 from markets.calendar import Horizon
@@ -177,3 +178,22 @@ def test_a_semicolon_file_with_decimal_commas(tmp_path):
 def test_a_file_without_good_rows_gives_an_empty_fleet(tmp_path):
     result = read_recorded(write(tmp_path, [ROWS[2][0]]), WEEK)
     assert result.fleet.n_evs == 0 and len(result.rejections) == 1
+
+
+def test_power_is_as_stated_and_ordinary_where_nothing_was():
+    """7.4 kW is one phase of 32 A; who states nothing charges with 11 kW, however long the stay."""
+    day = Horizon(date(2026, 1, 20), 1)
+    rows = {
+        "point": ["a", "b", "c"],
+        "arrival": ["2026-01-20T08:00:00Z"] * 3,
+        "departure": ["2026-01-20T18:00:00Z"] * 3,
+        "energy_kwh": [22.1, 12.5, 200.0],
+        "max_kw": [7.4, None, None],
+    }
+    found = recorded_sessions(pl.DataFrame(rows), day).fleet
+    s = found.sessions
+    high = rated(found.vehicles, found.points, s.ev_row, s.cp_row)[1]
+    by_point = dict(zip(s.cp_row.tolist(), high.tolist(), strict=True))
+    assert by_point[0] == pytest.approx(7.36)
+    assert by_point[1] == pytest.approx(11.04)
+    assert by_point[2] >= 20.0

@@ -39,6 +39,7 @@ SCHEMA: dict[str, tuple[str, str, tuple[str, ...]]] = {
 NEEDED = ("point", "arrival", "departure", "energy_kwh")
 CONNECTORS = ("type2", "type1", "ccs", "ccs2", "combo2", "chademo", "mennekes", "tesla")
 _AC_KW, _DC_KW = 22.08, 400.0
+_USUAL_KW, _ONE_PHASE_KW = 11.04, 7.6
 _ENERGY_TOLERANCE = 1.02
 _LOCAL_FORMS = (
     "%Y-%m-%dT%H:%M:%S%.f",
@@ -254,9 +255,12 @@ def _fleet(table: pl.DataFrame, horizon: Horizon) -> Fleet:
     stated_kw = table["max_kw"].fill_null(float("nan")).to_numpy()
     needed_kw = energy / ((departure - arrival) / 60.0)
     power = np.full(len(cars), 0.0)
-    np.fmax.at(power, ev, np.fmax(np.nan_to_num(stated_kw), needed_kw))
-    point_kw = np.where(segment == SEGMENT_OF_KIND["dc"], 150.0, 11.04)
-    np.fmax.at(point_kw, cp, power[ev] / 0.95)
+    # a long stay says little of the power: who states none has an ordinary 11 kW charger, unless the energy needed more
+    np.fmax.at(power, ev, np.fmax(np.where(np.isnan(stated_kw), _USUAL_KW, stated_kw), needed_kw))
+    point_kw = np.where(segment == SEGMENT_OF_KIND["dc"], 150.0, _USUAL_KW)
+    # a one-phase car of 7.4 kW draws 32 A, which a point of three phases and 11 kW does not give
+    wanted_kw = np.where(power <= _ONE_PHASE_KW, 3.0, 1.0)[ev] * power[ev]
+    np.fmax.at(point_kw, cp, np.where(wanted_kw > _USUAL_KW + 0.1, wanted_kw / 0.95, _USUAL_KW))
     points = ChargingPoints.of(np.arange(len(names)), segment, point_kw, 3, 0)
     vehicles = _cars(cars, ev, energy, power, table["battery_kwh"].fill_null(0.0).to_numpy())
     eta = rated(vehicles, points, ev, cp)[3]
@@ -280,7 +284,7 @@ def _cars(cars: np.ndarray, ev: np.ndarray, energy: np.ndarray, power: np.ndarra
     known = np.zeros(len(cars))
     np.maximum.at(known, ev, battery)
     capacity = np.maximum(np.where(known > 0.0, known, 60.0), largest / 0.8)
-    is_one_phase = power <= 7.6
+    is_one_phase = power <= _ONE_PHASE_KW
     ampere = np.where(power <= 4.0, 16.0, np.where(power <= 7.6, 32.0, np.where(power <= 11.6, 16.0, 32.0)))
     return Vehicles.of(
         len(cars),
