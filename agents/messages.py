@@ -460,6 +460,7 @@ class SiteLoad(Message):
     """Load behind connections with several charging points, from their energy managers to the CPO that shares them."""
 
     sender, receiver, protocol = "energy_manager", "cpo", "local API"
+    functions = ("CPO-2",)
     row = "connection_row"
     is_momentary = True
     connection_row: np.ndarray

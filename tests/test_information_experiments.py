@@ -64,7 +64,20 @@ def tables(saving: float, csp: float, bsp: float) -> dict:
             "reason": ["redispatch", "fcr", "other"],
             "amount_eur": [csp, bsp, 99.0],
         },
+        "parties": {"party": ["B", "P"], "account": ["bsp: B", "producer: P"]},
+        "prices": {"day_ahead_eur_per_mwh": [100.0, 50.0]},
+        "activations": {
+            "period": [0, 1, 1],
+            "provider": ["B", "B", "P"],
+            "direction": ["up", "down", "up"],
+            "energy_mwh": [0.2, 0.2, 9.0],
+        },
     }
+
+
+def test_energy_on_call_counts_at_its_price_of_the_day_before():
+    # 0.2 MWh not drawn at 100 EUR is bought later, 0.2 MWh drawn at 50 EUR need not be; one car stands for ten
+    assert data_value.worth_eur(tables(0.0, 0.0, 20.0), "balancing", 10) == pytest.approx(20.0 - (20.0 - 10.0) / 10)
 
 
 def test_values_are_what_is_lost_without_an_item():
@@ -82,7 +95,7 @@ def test_values_are_what_is_lost_without_an_item():
     values = data_value.measure(
         world(representation=10), simulate, modes=("v1g",), progress=lambda d, n: seen.append((d, n))
     )
-    assert seen[-1] == (16, 16) and len(values) == len(TABLE_7_1) * 4
+    assert seen[-1] == (32, 32) and len(values) == len(TABLE_7_1) * 4
     worth = {(v.item, v.cluster): v.value_eur for v in values}
     assert worth["electricity_price", "local_optimisation"] == pytest.approx(4.0)
     assert worth["electricity_price", "portfolio_management"] == pytest.approx(2.0)

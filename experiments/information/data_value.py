@@ -1,7 +1,8 @@
 """What each data item is worth to each cluster of services, for V1G and V2X, beside the report's table 7.1.
 
-A world in which everything is told is run once, then once without each item. The value of an item to a cluster is what
-the cluster earns or saves less without it.
+A world in which everything is told is run once, then once without each item; congestion management in a world whose
+wires are short, everything else in one whose wires are not. The value of an item to a cluster is what the cluster earns
+or saves less without it.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ class ItemValue:
         return self.base_eur - self.without_eur
 
 
-def worth_eur(tables: Tables, cluster: str) -> float:
+def worth_eur(tables: Tables, cluster: str, representation: int = 1) -> float:
     """What a cluster of services is worth in a run, EUR of the simulated area.
 
     * local optimisation: what drivers behind a meter save against no steering, less what missing energy costs them;
     * congestion management: what the CSP is paid;
     * portfolio management: what drivers on the road save, and less cost of the supplier's imbalance;
-    * balancing: what the BSP is paid for capacity and energy.
+    * balancing: what the BSP is paid for capacity and energy, less penalties and the day-ahead value of that energy:
+      what is not drawn now is bought later, what is drawn on call need not be.
     """
     if cluster == "local_optimisation":
         return _saved_eur(tables, behind_meter=True)
@@ -64,7 +66,19 @@ def worth_eur(tables: Tables, cluster: str) -> float:
         return received_eur(tables, "csp", ("redispatch", "capacity_call"))
     if cluster == "portfolio_management":
         return _saved_eur(tables, behind_meter=False) + received_eur(tables, "supplier", ("imbalance",))
-    return received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy"))
+    paid = received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy", "reserve_penalty"))
+    return paid - _energy_eur(tables) / representation
+
+
+def _energy_eur(tables: Tables) -> float:
+    """Day-ahead value of the energy that aggregators' BSP did not draw (less what it drew) on call, national EUR."""
+    parties = tables["parties"]
+    bsps = [p for p, account in zip(parties["party"], parties["account"], strict=True) if account.startswith("bsp:")]
+    a, price = tables["activations"], np.asarray(tables["prices"]["day_ahead_eur_per_mwh"])
+    mine = np.isin(np.asarray(a["provider"], dtype=object), bsps)
+    sign = np.where(np.asarray(a["direction"], dtype=object) == "up", 1.0, -1.0)
+    value = sign * np.asarray(a["energy_mwh"], dtype=np.float64) * price[np.asarray(a["period"], dtype=np.int64)]
+    return float(np.sum(value[mine]))
 
 
 def _saved_eur(tables: Tables, *, behind_meter: bool) -> float:
@@ -96,19 +110,22 @@ def measure(
         Told (runs done, runs in all).
     """
     rules = replace(settings.regulation, **CONGESTED)  # type: ignore[arg-type]
-    world = talkative(replace(settings, regulation=rules))
-    done, total = 0, len(modes) * (1 + len(items))
+    congested = talkative(replace(settings, regulation=rules))
+    tight = tuple(c for c in CLUSTERS if c == "congestion_management")
+    worlds = ((talkative(settings), tuple(c for c in CLUSTERS if c not in tight)), (congested, tight))
+    done, total = 0, len(modes) * len(worlds) * (1 + len(items))
     found = []
     for mode in modes:
-        base = in_mode(world, mode)
-        worth: dict[str, dict[str, float]] = {}
-        for item in ("", *items):
-            off = (ItemSettings(item, "aggregator", is_off=True),) if item else ()
-            tables = simulate(replace(base, data=DataSettings(items=off))).tables
-            worth[item] = {c: worth_eur(tables, c) for c in CLUSTERS}
-            done += 1
-            if progress is not None:
-                progress(done, total)
+        worth: dict[str, dict[str, float]] = {item: {} for item in ("", *items)}
+        for world, clusters in worlds:
+            base = in_mode(world, mode)
+            for item in ("", *items):
+                off = (ItemSettings(item, "aggregator", is_off=True),) if item else ()
+                tables = simulate(replace(base, data=DataSettings(items=off))).tables
+                worth[item] |= {c: worth_eur(tables, c, world.representation) for c in clusters}
+                done += 1
+                if progress is not None:
+                    progress(done, total)
         for item in items:
             for cluster in CLUSTERS:
                 importance = ITEMS[item].importance_for(cluster, mode)
