@@ -248,6 +248,8 @@ class Dispatch:
         for owner, eur in fallen:
             account = bsp.account if owner == bsp.row else self.model.exchange.accounts[owner]
             self.model.cashbook.pay_national(t, account, tso.account, eur, "reserve_penalty")
+            if owner == bsp.row:
+                bsp.reserve_eur[t] -= eur / self.model.settings.representation
 
     def _droop_mw(self, t: int) -> float:
         """Mean FCR that the contracted capacity owes in a period, + = up."""
@@ -380,6 +382,7 @@ class Dispatch:
         self._settle_pass_through(t, balanced)
         own_eur = float(np.sum(settled.bsp_eur[:-1][balanced.bids.owner == self.cast.bsp.row]))
         self._transfer(t, own_eur, prices)
+        self._pass_on(t)
         self.record.note_balance(t, balanced, self._error_mw(t))
         self.record.note_activations(t, balanced, self.cast.tso.parties)
 
@@ -457,6 +460,19 @@ class Dispatch:
         for (_, part), (aggregator, _, sessions) in zip(sold, self.cast.pool.here(), strict=True):
             cash.pay(t, self.cast.bsp.account, aggregator.account, part * sale_eur / n, "flexibility")
             self.model.billing.reward_drivers(t, part * net_eur / n, sessions, aggregator)
+
+    def _pass_on(self, t: int) -> None:
+        """What BSP and CSP got for reserve and relief reaches the aggregators, and part of it their drivers."""
+        cast, pool = self.cast, self.cast.pool
+        for account, eur, shares in (
+            (cast.bsp.account, float(cast.bsp.reserve_eur[t]), pool.shares_of_reserve),
+            (cast.csp.account, float(self.model.market_day.desk.pool_receipts_eur[t]), pool.shares_of_relief),
+        ):
+            if not eur:
+                continue
+            for (_, part), (aggregator, _, sessions) in zip(shares(t), pool.here(), strict=True):
+                self.model.cashbook.pay(t, account, aggregator.account, part * eur, "flexibility")
+                self.model.billing.reward_drivers(t, part * eur, sessions, aggregator)
 
     def _delivered_mwh(self, t: int, steered_mwh: float, other_mwh: float = 0.0) -> float:
         """Part of what the pool was steered to that its meters show against its baseline."""

@@ -106,6 +106,7 @@ class MarketDay:
         called = dso.call_capacity(periods, price)
         for call in called:
             self.cashbook.pay(call.period, dso.account, self.cast.csp.account, call.owed_eur, "capacity_call")
+            self.desk.pool_receipts_eur[call.period] += call.owed_eur
             row = (call.period, "capacity_call", "via_csp", call.branch, call.withheld_mw, call.owed_eur)
             self.desk.interventions.rows.append(row)
         self.desk.flex.note_calls(now, dso, called, price)
@@ -145,6 +146,8 @@ class MarketDay:
             account = bsp.account if owner == bsp.row else self.exchange.accounts[owner]
             reason = "fcr" if products == (0,) else "afrr_capacity"
             self.cashbook.pay_national(first, tso.account, account, float(award.payment_eur[row]), reason)
+            if owner == bsp.row:
+                bsp.reserve_eur[first] += float(award.payment_eur[row]) / self.cashbook.representation
 
     def _capacity_bids(self, products: tuple[int, ...], block: np.ndarray, first: int) -> CapacityBids:
         owner, columns = [], []

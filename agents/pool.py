@@ -129,6 +129,16 @@ class Pool:
         asked = np.array([abs(called_mw.get(a.party, 0.0)) for a in self.members])
         return list(zip(self.members, _split(1.0, asked).tolist(), strict=True))
 
+    def shares_of_reserve(self, period: int) -> list[tuple[Aggregator, float]]:
+        """Part of each aggregator in what contracted reserve brings, by what it holds."""
+        held = np.array([a.fcr_mw[period] + a.reserved_up_mw[period] for a in self.members])
+        return list(zip(self.members, _split(1.0, held).tolist(), strict=True))
+
+    def shares_of_relief(self, period: int) -> list[tuple[Aggregator, float]]:
+        """Part of each aggregator in what relief of the grid brings, by what it moved."""
+        moved = np.array([abs(a.redispatched_mw[period]) for a in self.members])
+        return list(zip(self.members, _split(1.0, moved).tolist(), strict=True))
+
     def note_activated(self, called_mw: Mapping[str, float], energy_mwh: float) -> None:
         """Remember who delivered balancing energy, for the day's account."""
         for a, part in self.shares_of_sale(called_mw):

@@ -138,6 +138,8 @@ class RedispatchDesk:
         self.representation = representation
         self.interventions = InterventionLog([])
         self.flex = FlexLog(horizon)
+        self.pool_receipts_eur = np.zeros(horizon.n_periods)
+        """What the CSP got for the pool, of the simulated town, by period of delivery."""
 
     def clear(
         self,
@@ -226,6 +228,8 @@ class RedispatchDesk:
             for e, operator in enumerate(owner):
                 eur = float(settled.receipt_eur[row, k] * share[e, k])
                 self.cashbook.pay_national(period, operator.account, account, eur * self.representation, "redispatch")
+                if party == self.pool_row:
+                    self.pool_receipts_eur[period] += eur
             mw, price = float(clearing.accepted_mw[row, k]), float(clearing.price_eur_per_mwh[row])
             who, asked = self._name(party), owner[int(np.argmax(share[:, k]))].party
             pair = (asked, who) if clearing.is_buy[row] else (who, asked)

@@ -249,13 +249,15 @@ def _congestion(tables: Tables) -> dict[str, float]:
     kind = _words(tables, "interventions", "kind")
     cost, relief = _numbers(tables, "interventions", "cost_eur", "relief_mw")
     outcome = _words(tables, "announcements", "outcome")
+    # an overload that nobody foretold stands in the table too, without a forecast
+    (foretold,) = _numbers(tables, "announcements", "forecast_loading_share")
     return {
         "redispatch_cost_eur": float(np.sum(cost[kind == "redispatch"])),
         "redispatch_mwh": float(np.sum(relief[kind == "redispatch"])) * PERIOD_H,
         "capacity_call_cost_eur": float(np.sum(cost[kind == "capacity_call"])),
         "absolute_signals": float(np.count_nonzero(kind == "absolute_signal")),
         **_foresight(tables),
-        "congestion_announced": float(outcome.size),
+        "congestion_announced": float(np.count_nonzero(np.isfinite(foretold))),
         "congestion_avoided_share": _of(np.mean, (outcome == "avoided").astype(np.float64)),
     }
 

@@ -202,7 +202,7 @@ def test_kpis_by_hand():
             "cost_eur": [10.0, 7.0, 0.0, 5.0],
             "relief_mw": [1.0, 2.0, 3.0, 1.0],
         },
-        "announcements": {"outcome": ["avoided", "missed"]},
+        "announcements": {"outcome": ["avoided", "missed"], "forecast_loading_share": [1.1, np.nan]},
         "periods": {"day": [0, 0, 1, 1]},
         "prices": {
             "day_ahead_eur_per_mwh": [10.0, 30.0, 0.0, 100.0],
@@ -220,6 +220,7 @@ def test_kpis_by_hand():
         "driver_saving_eur_per_kwh": 0.1,
         "driver_saving_eur": 3.0,
         "satisfied_share": 0.75,
+        "congestion_announced": 1.0,
         "missing_share": 0.25,
         "opt_out_share": 0.5,
         "ev_co2_g_per_kwh": 300.0,

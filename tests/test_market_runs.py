@@ -598,3 +598,14 @@ def test_redispatch_money_is_the_spread_and_the_operator_pays_it() -> None:
     np.testing.assert_allclose(moved.sum(axis=0) / n, 0.0, atol=1e-9)
     volume = 0.25 * n * math.fsum(here["volume_mw"][np.isin(here["seller"], operators)])
     assert float(np.maximum(moved, 0.0).sum()) == pytest.approx(volume, rel=1e-6)
+
+
+def test_what_providers_get_for_reserve_and_relief_reaches_the_aggregator() -> None:
+    found = play(world(congestion_threshold_share=0.1, redispatch_min_order_mw=0.001, min_bid_mw=0.1))
+    got, passed = (flows(found, reason) for reason in ("redispatch", "flexibility"))
+    csp = next(name for name in passed if name.startswith("csp"))
+    bsp = next(name for name in passed if name.startswith("bsp"))
+    assert got[csp] > 0.0 and passed[csp] == pytest.approx(-got[csp], abs=1e-9)
+    reasons = ("fcr", "afrr_capacity", "reserve_penalty", "balancing_energy")
+    earned = sum(flows(found, reason).get(bsp, 0.0) for reason in reasons)
+    assert flows(found, "fcr")[bsp] > 0.0 and passed[bsp] == pytest.approx(-earned, abs=1e-9)

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.fleet.behaviour import rated
@@ -312,8 +312,13 @@ SIZES = st.fixed_dictionaries(
 )
 
 
+SHORT_DAY = {"first_day": date(2026, 3, 29), "homes": 40, "home": 1, "public": 14, "strategy": SMART}
+"""A day of 92 quarters with limits by its end: what is expected of the days after ran out before a plan did."""
+
+
 @settings(max_examples=5)
 @given(rules=RULES, sizes=SIZES)
+@example(rules={"congestion_threshold_share": 0.05, "redispatch_min_order_mw": 0.001}, sizes=SHORT_DAY)
 def test_any_small_world_conserves_and_keeps_to_limits(rules, sizes):
     found = watched(**rules, **sizes)
     for check in CHECKS.values():

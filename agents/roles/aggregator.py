@@ -155,7 +155,8 @@ class Aggregator(Role):
         self._per_connection = summing(points.connection_row, int(points.connection_row.max()) + 1)
         end = self.n_periods + AHEAD
         self.plan_kw = np.zeros((len(points.rows), end), dtype=np.float32)
-        hour = np.concatenate([local_hour, local_hour[-96:], local_hour[-96:]])[:end].astype(np.int64)
+        after = (local_hour[-1] + 0.25 * np.arange(1, AHEAD + 1)) % 24.0
+        hour = np.concatenate([local_hour, after]).astype(np.int64)
         expected = HOUR_SHAPE_2025[hour] / 1000.0
         self.price_eur_per_kwh = (expected + 0.1116) * 1.21
         self.feed_in_eur_per_kwh = expected.copy()

@@ -84,6 +84,8 @@ class BSP(Role):
         self.called_mw: dict[str, float] = {}
         """Power that each of them was last asked for."""
         self._fcr_bid_mw = np.zeros(n_periods)
+        self.reserve_eur = np.zeros(n_periods)
+        """What it got for contracted reserve, less penalties, of the simulated town: by first period of the block."""
 
     @property
     def prequalified_mw(self) -> float:
