@@ -110,7 +110,7 @@ def test_roles_and_their_coverage():
     assert {"id": "CPO-1", "role": "cpo", "function": "receive smart-charging signals from the aggregator"} in rows
     assert len({r["id"] for r in rows}) == len(rows) > 60
     covered = {r["id"]: r for r in json.loads(runner.invoke(app, ["roles", "--coverage", "--json"]).stdout)}
-    assert "agents/messages.py" in covered["EV-3"]["code"]
+    assert "agents/messages/cars.py" in covered["EV-3"]["code"]
     assert "with code" in runner.invoke(app, ["roles", "--coverage"]).stdout
 
 
