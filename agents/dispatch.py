@@ -326,6 +326,7 @@ class Dispatch:
         """Energy accounts close and money moves."""
         assert self._step is not None and self._balanced is not None
         self._close_energy(t, self._balanced)
+        self._settle_bid_duty(t)
         self._settle_balancing(t, self._balanced)
         self._bill(t)
         if self.model.real is not None:
@@ -352,6 +353,16 @@ class Dispatch:
         p.metered_mwh[border, t] = float(p.total_mwh(BORDER, t))
         if self.regulation.aggregation_model != "uncorrected":
             p.activated_mwh[self.cast.pool_brp.row, t] = record.activated_mwh[t]
+
+    def _settle_bid_duty(self, t: int) -> None:
+        """The DSO pays for bids that stand by, the CSP for those that were asked and not placed."""
+        desk, cash, dso, csp = self.model.market_day.desk, self.model.cashbook, self.cast.dso, self.cast.csp
+        standby, penalty = desk.duty.settle(t)
+        if standby:
+            cash.pay(t, dso.account, csp.account, standby, "bid_obligation_standby")
+        if penalty:
+            cash.pay(t, csp.account, dso.account, penalty, "bid_obligation_penalty")
+        desk.pool_receipts_eur[t] += standby - penalty
 
     def _settle_balancing(self, t: int, balanced: Balanced) -> None:
         """Imbalance and balancing energy: the operator's residue closes the account (TenneT IPS 6.1)."""

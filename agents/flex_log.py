@@ -73,13 +73,13 @@ class FlexLog:
         rules : dict
             Rule that a refused order broke, by row.
         """
-        book = placed.orders
+        book, price = placed.orders, placed.orders.settled_price_eur_per_mwh
         for row in range(book.n_orders):
             sign = 1.0 if book.is_buy[row] else -1.0
             self.orders.append(
                 (now, placed.operator[row], "redispatch", int(placed.branch[row]), self._n_orders,
                  int(book.connection_row[row]), int(placed.period[row]), sign * float(book.quantity_mw[row].max()),
-                 sign * float(accepted_mw[row].sum()) + 0.0, float(book.price_eur_per_mwh[row]), rules.get(row, ""))
+                 sign * float(accepted_mw[row].sum()) + 0.0, float(price[row]), rules.get(row, ""))
             )  # fmt: skip
             self._n_orders += 1
 

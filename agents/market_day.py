@@ -260,7 +260,10 @@ class MarketDay:
     def redispatch(self, now: int, periods: np.ndarray, needs: list[tuple[GridOperator, Needs]]) -> None:
         """Clear one round and tell the CSP what was taken (DSO-4, TSO-2, CSP-6)."""
         placed = self.cast.csp.place_orders(int(periods[0]), len(periods))
-        if placed is None or self.regulation.congestion_tool not in ("both", "redispatch"):
+        if self.regulation.congestion_tool not in ("both", "redispatch"):
+            return
+        self.desk.duty.request(needs)
+        if placed is None:
             return
         firm: list[Producer] = [p for p in self.cast.producers if not p.is_weather.all()]
         result = self.desk.clear(now, needs, placed, counter_orders(firm, now, periods))

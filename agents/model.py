@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import mesa
+import numpy as np
 
+from agents.bid_duty import BidDuty
 from agents.billing import Billing
 from agents.cast import Cast, engage, open_books
 from agents.dispatch import Dispatch
@@ -162,9 +164,12 @@ class Flexpolder(mesa.Model):
 
     def _desk(self) -> RedispatchDesk:
         cast, town_brp = self.cast, self.cast.pool_brp
+        rules = RedispatchRules.of(self.settings.regulation)
+        flexible = np.unique(self.town.fleet.points.connection_row)
+        capacity = self.town.grid.connections.capacity_kw[flexible]
         return RedispatchDesk(
             (cast.dso, cast.tso),
-            RedispatchRules.of(self.settings.regulation),
+            rules,
             self.positions,
             self.cashbook,
             self.exchange.trades,
@@ -173,6 +178,7 @@ class Flexpolder(mesa.Model):
             self.settings.representation,
             self.exchange.accounts,
             self.horizon,
+            BidDuty(self.settings.regulation, rules, flexible, capacity, self.horizon.n_periods),
         )
 
 

@@ -313,6 +313,7 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
         "forecast_calibration": calibration_table(wires, done, operators),
         "agreements": _agreements(m),
         "signals": signals_table(m),
+        "bid_obligations": dict(vars(m.market_day.desk.duty.log)),
         **m.market_day.desk.flex.tables(m.record.ev_kw),
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.bid_duty import BidDuty
 from agents.cashbook import Cashbook
 from agents.exchange import RejectionLog, TradeLog
 from agents.flex_log import FlexLog
@@ -117,6 +118,8 @@ class RedispatchDesk:
         Ledger account of every trader.
     horizon : Horizon
         The periods.
+    duty : BidDuty
+        Bid-obligation contracts of the pool's connections.
     """
 
     def __init__(
@@ -131,7 +134,9 @@ class RedispatchDesk:
         representation: int,
         accounts: list[str],
         horizon: Horizon,
+        duty: BidDuty,
     ) -> None:
+        self.duty = duty
         self.operators, self.rules, self.positions, self.cashbook = operators, rules, positions, cashbook
         self.trades, self.rejections, self.accounts = trades, rejections, accounts
         self.pool_party, self.pool_row, self.csp_account = pool
@@ -149,7 +154,9 @@ class RedispatchDesk:
         counter: RedispatchOrders | None,
     ) -> RoundResult | None:
         """Clear one round; None when nothing was taken."""
+        placed = self.duty.at_agreed_price(placed)
         if counter is None:
+            self.duty.note_orders(placed)
             self.flex.note_orders(now, placed, np.zeros(placed.orders.quantity_mw.shape), {})
             return None
         book = join(placed.orders, counter, self.pool_row)
@@ -163,6 +170,7 @@ class RedispatchDesk:
             who = self._name(int(book.csp[refused.row]))
             self.rejections.add(now, "redispatch", who, refused.rule)
         broken = {refused.row: refused.rule for refused in clearing.rejections}
+        self.duty.note_orders(placed, broken)
         self.flex.note_orders(now, placed, clearing.accepted_mw[: placed.orders.n_orders], broken)
         if not clearing.accepted_mw.any():
             return None

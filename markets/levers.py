@@ -64,6 +64,18 @@ class Regulation:
     redispatch_low_voltage_pooling: bool = lever(
         True, None, None, "report 6.2.1", "connections below 0.1 MW may offer redispatch as a pool"
     )
+    bid_obligation_share: float = lever(
+        0.0, 0.0, 1.0, "GOPACS bid-obligation contract", "capacity of flexible connections that must be bid on request"
+    )
+    bid_obligation_price_eur_per_mwh: float = lever(
+        300.0, 0.0, 10000.0, "assumption", "agreed price at which dearer orders under a bid obligation are settled"
+    )
+    bid_obligation_standby_eur_per_mw_h: float = lever(
+        5.0, 0.0, 1000.0, "assumption", "fee for standing by under a bid obligation"
+    )
+    bid_obligation_penalty_eur_per_mwh: float = lever(
+        150.0, 0.0, 10000.0, "assumption", "owed for energy under a bid obligation that was asked and not bid"
+    )
     congestion_threshold_share: float = lever(
         1.0, 0.5, 1.5, "Netcode; report 7.1", "loading above which a forecast counts as congestion"
     )

@@ -217,6 +217,22 @@ def test_nobody_reacts_before_the_signal_is_public():
         assert np.flatnonzero(result.passive_mw)[0] == published
 
 
+def test_incident_reserve_is_part_of_the_delta_that_passive_parties_see():
+    groups = PassiveGroups(30.0, 30.0, threshold_mw=5.0, ramp_share_per_min=math.inf)
+    rules = ActivationRules(balance_delta_delay_s=120.0, state_sampling_s=12)
+    calm = np.zeros(CYCLES_PER_ISP)
+    # 40 MW of incident reserve closes a gap of 40 MW: no error is left, but the operator regulates up
+    quiet, seen = (activate_isp(bids(), calm, rules=rules, passive=groups, mfrrda_mw=mw) for mw in (0.0, 40.0))
+    assert not quiet.passive_mw.any()
+    first = (12 + 120) // 4  # the end of the first sample, and the publication delay
+    assert not seen.passive_mw[:first].any() and seen.passive_mw[first] == 30.0
+    after = activate_isp(bids(), calm, seen.controller_state, rules=rules, passive=groups)
+    assert after.passive_mw[0] == 30.0  # the last public samples are still those of the quarter before
+    down = activate_isp(bids(), calm, rules=rules, passive=groups, mfrrda_mw=-40.0)
+    assert down.passive_mw[first] == -30.0
+    np.testing.assert_array_equal(seen.delta_mw, seen.activated_up_mw - seen.activated_down_mw)
+
+
 def test_many_parties_reacting_at_once_oscillate_and_a_ramp_limit_damps_it():
     rng = np.random.default_rng(1)
     keep = math.exp(-4 / 1200)

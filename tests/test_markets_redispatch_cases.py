@@ -173,3 +173,13 @@ def test_wrong_shapes_are_all_named():
             effectivity=np.zeros((3, 2)),
             headroom_mw=np.zeros((1, 1)),
         )
+
+
+def test_a_fill_may_be_smaller_than_the_smallest_order_unless_the_order_forbids_it():
+    """Partial clearing is part of the product (GOPACS product conditions 3.0, 3.1.4); the minimum is an order's."""
+    orders = RedispatchOrders.of([0, 1], [False, True], np.full((2, 1), 0.1), [180.0, 60.0])
+    taken = clear(orders, **one_element(0.03, 1, 2, 1.0))
+    assert not taken.rejections
+    assert taken.accepted_mw[:, 0] == pytest.approx([0.03, 0.03])
+    whole = RedispatchOrders.of([0, 1], [False, True], np.full((2, 1), 0.1), [180.0, 60.0], min_fill_share=[0.8, 0.0])
+    assert clear(whole, **one_element(0.03, 1, 2, 1.0)).accepted_mw[:, 0] == pytest.approx([0.08, 0.08])

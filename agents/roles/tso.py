@@ -249,7 +249,9 @@ class TSO(GridOperator):
             self.rejections.add(period, "balancing energy", self.parties[int(bids.owner[fault.row])], fault.rule)
         good = bids.rows(admitted)
         running = self.incident_mw
-        activation = balancing.activate_isp(good, open_loop_mw + running, self.state, self.rules, passive=passive)
+        activation = balancing.activate_isp(
+            good, open_loop_mw + running, self.state, self.rules, passive=passive, mfrrda_mw=running
+        )
         self.state, r = activation.controller_state, self.regulation
         bound_up, bound_down = self.incident.prices_eur_per_mwh(running, day_ahead_eur_per_mwh)
         prices = balancing.price_isp(

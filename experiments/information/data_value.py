@@ -63,7 +63,8 @@ def worth_eur(tables: Tables, cluster: str, representation: int = 1) -> float:
     if cluster == "local_optimisation":
         return _saved_eur(tables, behind_meter=True)
     if cluster == "congestion_management":
-        return received_eur(tables, "csp", ("redispatch", "capacity_call"))
+        duty = ("bid_obligation_standby", "bid_obligation_penalty")
+        return received_eur(tables, "csp", ("redispatch", "capacity_call", *duty))
     if cluster == "portfolio_management":
         return _saved_eur(tables, behind_meter=False) + received_eur(tables, "supplier", ("imbalance",))
     paid = received_eur(tables, "bsp", ("fcr", "afrr_capacity", "balancing_energy", "reserve_penalty"))

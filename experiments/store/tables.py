@@ -441,6 +441,18 @@ _WIRES = (
         ],
     ),
     declare(
+        "bid_obligations",
+        "bid-obligation contracts that the DSO asked for, one row a connection and period",
+        [
+            _PERIOD,
+            ("connection_row", "int32", "", "row in table connections"),
+            _f("contracted_mw", "MW", "reduction that had to be bid"),
+            _f("offered_mw", "MW", "reduction that was bid and admitted, of the best round before delivery"),
+            _f("missing_mwh", "MWh", "asked and not bid"),
+            _f("penalty_eur", "EUR", "what the CSP owes for it"),
+        ],
+    ),
+    declare(
         "interventions",
         "what grid operators did against congestion",
         [

@@ -30,7 +30,7 @@ class IspActivation:
     activated_up_mw, activated_down_mw : array of float, shape (225,)
         Delivered power per cycle, both positive.
     delta_mw : array of float, shape (225,)
-        Balance delta: up minus down.
+        Balance delta of aFRR: up minus down.
     import_mw : array of float, shape (225,)
         Netting and exchange, positive = import.
     passive_mw : array of float, shape (225,)
@@ -75,6 +75,7 @@ def activate_isp(
     rules: ActivationRules | None = None,
     *,
     passive: PassiveGroups = NO_PASSIVE,
+    mfrrda_mw: float = 0.0,
 ) -> IspActivation:
     """Run the controller through one ISP.
 
@@ -91,6 +92,9 @@ def activate_isp(
         Controller settings; the defaults when left out.
     passive : PassiveGroups, optional
         Parties that react to the published balance delta within the ISP.
+    mfrrda_mw : float
+        Incident reserve that runs, + = up. It is part of the published balance delta (TenneT, balance-delta); its
+        power must be in ``area_control_error_mw`` already.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def activate_isp(
     """
     one_period = replace(bids, period=np.zeros(len(bids), dtype=np.int64)) if bids.period.any() else bids
     error = np.atleast_2d(np.asarray(area_control_error_mw, dtype=np.float64))
-    return activate_periods(one_period, error, controller_state, rules, passive=passive)[0]
+    return activate_periods(one_period, error, controller_state, rules, passive=passive, mfrrda_mw=mfrrda_mw)[0]
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ def activate_periods(
     rules: ActivationRules | None = None,
     *,
     passive: PassiveGroups = NO_PASSIVE,
+    mfrrda_mw: float = 0.0,
 ) -> list[IspActivation]:
     """Run the controller through several ISPs in one compiled call.
 
@@ -188,8 +193,8 @@ def activate_periods(
         activated.
     area_control_error_mw : array of float, shape (n_periods, n_cycles)
         Open-loop area control error, see :func:`activate_isp`.
-    controller_state, rules, passive
-        As in :func:`activate_isp`.
+    controller_state, rules, passive, mfrrda_mw
+        As in :func:`activate_isp`; the same incident reserve in every ISP.
 
     Returns
     -------
@@ -201,7 +206,7 @@ def activate_periods(
     error = np.nan_to_num(np.asarray(area_control_error_mw, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     up, down = (_ladder(bids, len(error), rules, is_up=side) for side in (True, False))
     totals = [_start(side, bids, controller_state, is_up=is_up) for side, is_up in ((up, True), (down, False))]
-    delta = np.concatenate([controller_state.delta_mw, np.zeros(error.size)])
+    delta = np.concatenate([controller_state.delta_mw, np.full(error.size, float(mfrrda_mw))])
     passive_mw = passive.start_mw(controller_state.passive_mw)
     control = _control(rules, controller_state, totals)
     delay, window = math.ceil(rules.balance_delta_delay_s / CYCLE_S), rules.state_sampling_s // CYCLE_S

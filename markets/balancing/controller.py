@@ -78,7 +78,7 @@ class ControllerState:
     passive_mw : array of float, shape (n_groups,)
         Power of the passive groups.
     delta_mw : array of float, shape (HISTORY_CYCLES,)
-        Latest values of the balance delta.
+        Latest values of the balance delta as published: aFRR and incident reserve.
     price_up_eur_per_mwh, price_down_eur_per_mwh, mid_price_eur_per_mwh : float
         Latest known prices, NaN before the first.
     """

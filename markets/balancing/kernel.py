@@ -1,6 +1,6 @@
 """The four-second loop of aFRR, compiled: controller, netting, ramps, merit order and passive balancing.
 
-The plain twin with the same meaning is in ``tests/balancing_twin.py``; tests compare the two.
+The plain twin with the same meaning is in ``tests/test_markets_balancing_activation.py``; tests compare the two.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ def run(
     passive : float64[n_groups]
         Their power, positive = up; updated.
     delta : float64[history + n_periods * n_steps]
-        Balance delta; the first ``history`` cycles are known, the rest is filled.
+        Balance delta as published; the first ``history`` cycles are known. The rest comes with what runs besides aFRR
+        (incident reserve), to which aFRR is added.
     timing : tuple of int
         history, publication delay and sampling window in cycles.
 
@@ -233,7 +234,7 @@ def _run_isp(
             local = 0.0
         up_total, u_last = dispatch(u0, u1, u_last, max(local, 0.0), up[1], up[2], up[3], up[5], up[6])
         down_total, d_last = dispatch(d0, d1, d_last, max(-local, 0.0), down[1], down[2], down[3], down[5], down[6])
-        delta[g] = up_total - down_total
+        delta[g] += up_total - down_total
         paths[0, p, s] = up_total
         paths[1, p, s] = down_total
         paths[2, p, s] = imported

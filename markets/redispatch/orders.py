@@ -52,7 +52,9 @@ class RedispatchRules:
     Parameters
     ----------
     min_order_mw : float
-        Smallest order, its largest period counts (exchange minimum, GOPACS).
+        Smallest order, its largest period counts (exchange minimum, GOPACS). It bounds what is placed, not what is
+        taken: GOPACS clears orders partially (product conditions 3.0, section 3.1.4) and no minimum of a fill is
+        known, so a fill may be smaller. Who cannot deliver less sets ``min_fill_share``.
     volume_step_mw, tick_eur_per_mwh : float
         Steps of volume and price; 0 for none.
     price_cap_eur_per_mwh : float
