@@ -18,6 +18,7 @@ from agents.roles.producer import Producer
 from markets import redispatch
 from markets.calendar import Horizon
 from markets.redispatch import RedispatchOrders, RedispatchRules
+from markets.redispatch.orders import RULES, faults
 
 COUNTER_MW = 50.0
 """Largest counter-order of a producer per period: connections above 60 MW are not on this platform (GOPACS)."""
@@ -156,8 +157,11 @@ class RedispatchDesk:
         """Clear one round; None when nothing was taken."""
         placed = self.duty.at_agreed_price(placed)
         if counter is None:
-            self.duty.note_orders(placed)
-            self.flex.note_orders(now, placed, np.zeros(placed.orders.quantity_mw.shape), {})
+            codes = faults(placed.orders, np.zeros((placed.orders.n_orders, 1)), self.rules)
+            broken = {row: RULES[codes[row]] for row in np.flatnonzero(codes).tolist()}
+            for rule in broken.values():
+                self.rejections.add(now, "redispatch", self._name(self.pool_row), rule)
+            self._note_orders(now, placed, np.zeros(placed.orders.quantity_mw.shape), broken)
             return None
         book = join(placed.orders, counter, self.pool_row)
         needed_mw, branches, sign, owner = self._needed(needs)
@@ -170,14 +174,18 @@ class RedispatchDesk:
             who = self._name(int(book.csp[refused.row]))
             self.rejections.add(now, "redispatch", who, refused.rule)
         broken = {refused.row: refused.rule for refused in clearing.rejections}
-        self.duty.note_orders(placed, broken)
-        self.flex.note_orders(now, placed, clearing.accepted_mw[: placed.orders.n_orders], broken)
+        self._note_orders(now, placed, clearing.accepted_mw[: placed.orders.n_orders], broken)
         if not clearing.accepted_mw.any():
             return None
         first = needs[0][1].first
         self._book(now, first, book, clearing, owner)
         self._note(first, clearing, branches)
         return self._result(placed, clearing)
+
+    def _note_orders(self, now: int, placed: PlacedOrders, accepted_mw: np.ndarray, broken: dict[int, str]) -> None:
+        """Keep what the CSP bid, what was taken and what was refused."""
+        self.duty.note_orders(placed, broken)
+        self.flex.note_orders(now, placed, accepted_mw, broken)
 
     def _needed(
         self, needs: Sequence[tuple[GridOperator, Needs]]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents import market_day
 from agents.bid_duty import BidDuty
 from agents.roles.csp import PlacedOrders
 from markets.levers import Regulation
@@ -111,6 +112,17 @@ def test_a_dear_order_is_settled_at_the_agreed_price(free: Played) -> None:
     assert sold_at(agreed).max() == pytest.approx(20.0)
     orders = agreed.tables["flex_orders"]
     assert orders["price_eur_per_mwh"][orders["offered_mw"] < 0.0].max() == pytest.approx(20.0)
+
+
+def test_where_nobody_counter_trades_bids_count_and_refused_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market_day, "counter_orders", lambda *_: None)
+    fine, small = (play(world(**DUTY | {"redispatch_min_order_mw": mw})) for mw in (0.001, 1.0))
+    assert fine.tables["bid_obligations"]["offered_mw"].any()
+    assert len(small.tables["bid_obligations"]["period"]) and not small.tables["bid_obligations"]["offered_mw"].any()
+    assert set(small.tables["flex_orders"]["rule"].tolist()) == {"minimum_order_size"}
+    refused = small.tables["rejections"]
+    count = refused["count"][(refused["market"] == "redispatch") & (refused["rule"] == "minimum_order_size")]
+    assert int(count.sum()) == len(small.tables["flex_orders"]["rule"])
 
 
 # --- the contracts by themselves -------------------------------------------------------------------------------------

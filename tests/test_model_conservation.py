@@ -319,6 +319,10 @@ SHORT_DAY = {"first_day": date(2026, 3, 29), "homes": 40, "home": 1, "public": 1
 @settings(max_examples=5)
 @given(rules=RULES, sizes=SIZES)
 @example(rules={"congestion_threshold_share": 0.05, "redispatch_min_order_mw": 0.001}, sizes=SHORT_DAY)
+@example(
+    rules={"congestion_threshold_share": 0.05, "redispatch_min_order_mw": 0.001, "bid_obligation_share": 0.2},
+    sizes={"homes": 40, "home": 20, "public": 14, "strategy": SMART},
+)
 def test_any_small_world_conserves_and_keeps_to_limits(rules, sizes):
     found = watched(**rules, **sizes)
     for check in CHECKS.values():
