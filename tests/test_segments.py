@@ -21,7 +21,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "home": ("scenario.days=1", "fleet.home.evs=30", "grid.homes=50", "grid.lv_areas=1"),
     "office": ("fleet.home.evs=60", "fleet.office.evs=60", "fleet.office.charging_points=25", "grid.homes=70",
                "grid.lv_areas=1"),
-    "public_ac": ("fleet.public_ac.evs=90", "fleet.public_ac.charging_points=30", "grid.homes=60", "grid.lv_areas=2",
+    "public_ac": ("scenario.days=1", "fleet.public_ac.evs=90", "fleet.public_ac.charging_points=30", "grid.homes=60", "grid.lv_areas=2",
                   "scenario.representation=1000"),
     "dc_site": ("fleet.dc_site.evs=240", "fleet.dc_site.charging_points=6", "grid.homes=10"),
     "depot": ("scenario.days=1", "grid.homes=10"),
