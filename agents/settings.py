@@ -38,6 +38,7 @@ class DriverSettings:
     desired_full_share: float = 0.5
     minimum_share: float = 0.2
     anxious_share: float = 0.1
+    co2_focus_share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ COLUMNS: tuple[Column, ...] = (
         minimum_share   | f4 | share | state of charge the driver wants at once, before anything smart
         sleep_after_min | f4 | min   | pause after which the car falls asleep, infinite for most
         wake_min        | f4 | min   | time the point needs to wake it; infinite: it sleeps on until plugged in anew
-        price_focus     | f4 | share | weight of money against CO2 in the driver's preference
+        price_focus     | f4 | share | weight of money against CO2: 1 price focus, 0 CO2 focus
         app_u           | f4 | -     | uniform draw: states a departure when below the stating share
         oem_u           | f4 | -     | uniform draw: shares state of charge by the maker's API when below that share
         iso15118_u      | f4 | -     | uniform draw: speaks ISO 15118 when below that share

@@ -83,6 +83,7 @@ def _drivers(
         cars,
         group=_GROUP_OF_SEGMENT[points.segment[home]],
         home_area=points.area[home],
+        price_focus=np.where(driver[2] < spec.co2_focus_share, 0.0, 1.0),
         app_u=more[0],
         oem_u=more[1],
         iso15118_u=more[2],

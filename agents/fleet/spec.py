@@ -55,6 +55,8 @@ class FleetSpec:
     anxious_share : float
         Drivers with range anxiety (assumption): they want the battery full and half of it at once, plug in more often
         for less, and press "charge now" when they arrive low.
+    co2_focus_share : float
+        Drivers who ask for little CO2 rather than for the lowest price (assumption).
     driver_rho : float
         Correlation of a driver's own habits over days, 0 to 1.
     """
@@ -86,6 +88,7 @@ class FleetSpec:
     soh_mean_share: float = 0.96
     desired_full_share: float = 0.5
     anxious_share: float = 0.1
+    co2_focus_share: float = 0.0
     minimum_share: float = 0.2
     v2x_reserve_share: float = 0.3
     v2x_warranty_kwh_per_week: float = 200.0

@@ -151,7 +151,7 @@ def draw_vehicles(spec: FleetSpec, points: ChargingPoints, seed: int) -> Vehicle
         minimum_share=np.where(is_anxious, ANXIOUS_MINIMUM_SHARE, spec.minimum_share * (0.5 + driver[1])),
         sleep_after_min=np.where(is_sleeper, spec.sleep_after_min, np.inf),
         wake_min=np.where(is_deaf, np.inf, spec.wake_min),
-        price_focus=driver[2],
+        price_focus=np.where(driver[2] < spec.co2_focus_share, 0.0, 1.0),
         app_u=more[0],
         oem_u=more[1],
         iso15118_u=more[2],

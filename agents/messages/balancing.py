@@ -84,6 +84,16 @@ class SystemForecast(Message):
 
 
 @dataclass(frozen=True)
+class CarbonForecast(Message):
+    """The TSO publishes the expected CO2 of a kWh from the grid, by its forecast of load, wind and sun."""
+
+    sender, receiver, protocol = "tso", "aggregator", "market API"
+    functions = ("TSO-1",)
+    first_period: int
+    co2_kg_per_kwh: np.ndarray
+
+
+@dataclass(frozen=True)
 class PublishedBalance(Message):
     """The published balance delta and state, as anybody can read them."""
 

@@ -61,7 +61,7 @@ class ChargeLimit(Message):
 
 @dataclass(frozen=True)
 class DriverWish(Message):
-    """A driver's preference in the EMSP's app: departure, energy, how much of it at once, opt-out."""
+    """A driver's preference in the EMSP's app: departure, energy, how much at once, opt-out, weight of CO2 (0 to 1)."""
 
     sender, receiver, protocol = "ev_driver", "emsp", "app"
     functions = ("DRV-2", "EMSP-3")
@@ -71,6 +71,7 @@ class DriverWish(Message):
     desired_kwh: np.ndarray
     urgent_kwh: np.ndarray
     is_override: np.ndarray
+    co2_focus: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class ChargingPreference(Message):
     desired_kwh: np.ndarray
     urgent_kwh: np.ndarray
     is_override: np.ndarray
+    co2_focus: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from agents.messages import (
     AggregatorTermsToCpo,
     BalancingOffer,
     CapacityCallNotice,
+    CarbonForecast,
     ChargeRates,
     ChargingPreference,
     CongestionNotice,
@@ -58,6 +59,7 @@ from agents.messages import (
 )
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
+from agents.roles.carbon import CarbonOutlook
 from agents.roles.group_limits import GroupLimits
 from agents.roles.local_load import LocalLoads
 from agents.roles.replay import Replay, replay, summing
@@ -160,6 +162,7 @@ class Aggregator(Role):
         expected = HOUR_SHAPE_2025[hour] / 1000.0
         self.price_eur_per_kwh = (expected + 0.1116) * 1.21
         self.feed_in_eur_per_kwh = expected.copy()
+        self.carbon = CarbonOutlook(end)
         self._tenant_of_point = np.full(len(points.rows), -1, dtype=np.int64)
         self._tenant_eur_per_kwh = np.zeros((2, 0, len(self.price_eur_per_kwh)))
         self.limits = GroupLimits(points.connection_row, self.n_periods)
@@ -218,6 +221,10 @@ class Aggregator(Role):
             self._expect_like(price)
             self._dirty |= self.session_at >= 0
         self._hear_tenant_prices()
+        for carbon in self.knowledge.take(CarbonForecast):
+            self.carbon.hear(carbon.first_period, carbon.co2_kg_per_kwh)
+            at = np.flatnonzero(self.session_at >= 0)
+            self._dirty[at] |= self.believed.co2_focus[self.session_at[at]] > 0.0
         for expected in self.knowledge.take(ConnectionForecast):
             span = slice(expected.first_period, expected.first_period + len(expected.power_mw))
             self._brp_expects_mw[span] = expected.power_mw / self.representation
@@ -296,6 +303,7 @@ class Aggregator(Role):
             self.session_at[new.cp_row] = rows
             self._dirty[new.cp_row] = True
         for wish in self.knowledge.take(ChargingPreference):
+            b.co2_focus[wish.session_row] = np.clip(np.nan_to_num(wish.co2_focus), 0.0, 1.0)
             b.departure_min[wish.session_row] = wish.departure_min
             b.stated_kwh[wish.session_row] = wish.desired_kwh
             b.urgent_kwh[wish.session_row] = wish.urgent_kwh
@@ -396,13 +404,17 @@ class Aggregator(Role):
             self._dirty |= is_joint & np.isin(self.points.site, sites) & (self.session_at >= 0)
 
     def _signal(self, points: np.ndarray, period: int, strategy: str) -> Signal:
-        """Contract prices, dearer where the grid has no room; limit and roof of the sites, load behind the meters."""
+        """Prices that plans go by: dearer where the grid has no room and, for who minds, where a kWh emits much.
+
+        With them limit and roof of the sites, and load behind the meters.
+        """
         ahead = slice(period, period + AHEAD)
         buy, sell = self._contract_prices(points, ahead)
         extra = self.limits.penalty_eur_per_kwh(period, AHEAD, points, AVOID_EUR_PER_KWH)
         if extra is not None:
             buy, sell = np.atleast_2d(buy) + extra, np.atleast_2d(sell) + extra
         signal = Signal(buy, feed_in_eur_per_kwh=sell, wear_eur_per_kwh=WEAR_EUR_PER_KWH)
+        signal = self.carbon.weigh(signal, self.believed.co2_focus[self.session_at[points]], period)
         if strategy in SITE_STRATEGIES:
             return self._with_sites(signal, points, period)
         return self._behind_the_meter(signal, points, period)
@@ -576,7 +588,7 @@ class Aggregator(Role):
     def _replay_now(self, now: int) -> Replay:
         ahead = slice(now, now + AHEAD)
         signal = Signal(self.price_eur_per_kwh[ahead], feed_in_eur_per_kwh=self.feed_in_eur_per_kwh[ahead])
-        return replay(self.believed, self.points, self._strategy_of_point()[0], now, AHEAD, signal)
+        return replay(self.believed, self.points, self._strategy_of_point()[0], now, AHEAD, signal, self.carbon)
 
     def _strategy_of_point(self) -> tuple[np.ndarray, np.ndarray]:
         """Name of every point's strategy, and whether it shares a site; kept while the same points follow prices."""

@@ -55,12 +55,13 @@ class Beliefs:
     efficiency_share: np.ndarray
     charge_now: np.ndarray
     is_here: np.ndarray
+    co2_focus: np.ndarray
 
     @classmethod
     def nothing(cls, n: int) -> Beliefs:
         """No session known."""
         nan = {k: np.full(n, np.nan) for k in cls.__dataclass_fields__}
-        nan |= {"cp_row": np.full(n, -1), "metered_kwh": np.zeros(n)}
+        nan |= {"cp_row": np.full(n, -1), "metered_kwh": np.zeros(n), "co2_focus": np.zeros(n)}
         nan |= {k: np.zeros(n, dtype=bool) for k in ("charge_now", "is_here")}
         return cls(**nan)
 

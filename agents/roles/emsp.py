@@ -24,7 +24,7 @@ class EMSP(Role):
     def pass_on_wishes(self) -> None:
         """Tell aggregator and CPO what drivers want (EMSP-3, EMSP-4, EMSP-5)."""
         for wish in self.knowledge.take(DriverWish):
-            wanted = (wish.departure_min, wish.desired_kwh, wish.urgent_kwh, wish.is_override)
+            wanted = (wish.departure_min, wish.desired_kwh, wish.urgent_kwh, wish.is_override, wish.co2_focus)
             self.send(ChargingPreference(wish.session_row, *wanted))
             told = (wish.departure_min, wish.desired_kwh, wish.is_override)
             self.send(ChargingPreferenceToCpo(wish.session_row, *told))

@@ -92,7 +92,8 @@ class Drivers(Role):
             departure = s.stated_departure_min[with_app].copy()
             urgent = self._urgent_kwh(ev[stated], battery_kwh[ev[stated]])
             wanted = s.stated_kwh[with_app].astype(np.float64)
-            self.send(DriverWish(with_app, departure, wanted, urgent, refuses[stated]))
+            co2_focus = 1.0 - v.price_focus[ev[stated]].astype(np.float64)
+            self.send(DriverWish(with_app, departure, wanted, urgent, refuses[stated], co2_focus))
             self.send(DriverWishInCar(with_app, departure))
         if refuses.any():
             self.send(DriverWishAtStation(arrived[refuses], np.ones(int(refuses.sum()), dtype=bool)))

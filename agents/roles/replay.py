@@ -16,6 +16,7 @@ from agents.fleet.tables import ChargingPoints
 from agents.fleet.view import SessionView, Signal
 from agents.roles.belief_kernels import EFFICIENCY, FIRST_KWH
 from agents.roles.beliefs import Beliefs
+from agents.roles.carbon import CarbonOutlook
 
 DAY = 96
 """Periods of an ordinary day."""
@@ -83,6 +84,7 @@ def replay(
     now: int,
     n_ahead: int,
     signal: Signal,
+    carbon: CarbonOutlook,
 ) -> Replay:
     """Plan the sessions of the last day as if they came again.
 
@@ -100,6 +102,8 @@ def replay(
         Periods it covers.
     signal : Signal
         Prices of these periods.
+    carbon : CarbonOutlook
+        Expected CO2, for drivers who mind.
     """
     b = believed
     begun = np.flatnonzero(b.arrival_min > (now - DAY) * 15.0)
@@ -114,7 +118,8 @@ def replay(
     names = strategy_of_point[b.cp_row[rows]]
     for name in sorted(set(names.tolist())):
         chosen = np.flatnonzero(names == name)
-        power = STRATEGIES[name](view.take(chosen), signal)
+        prices = carbon.weigh(signal, b.co2_focus[rows[chosen]], now)
+        power = STRATEGIES[name](view.take(chosen), prices)
         plan[chosen, : power.shape[1]] = power[:, :n_ahead]
     return Replay(now, due, b.cp_row[rows], plan)
 

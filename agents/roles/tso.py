@@ -11,6 +11,7 @@ from agents.exchange import RejectionLog
 from agents.messages import (
     Activation,
     BalanceDelta,
+    CarbonForecast,
     CongestionOfferToTso,
     FlexibilityUsedToTso,
     PublishedBalance,
@@ -32,6 +33,9 @@ from markets.balancing import (
     PassiveGroups,
 )
 from markets.levers import Regulation
+
+DISPATCHABLE_KG_PER_KWH = 0.4
+"""CO2 of a kWh that neither wind nor sun gives: gas 0.35, coal 0.77, imports 0.3, nuclear 0 (assumption)."""
 
 
 @dataclass
@@ -144,10 +148,13 @@ class TSO(GridOperator):
     # --- information -------------------------------------------------------------------------------------------------
 
     def publish_forecast(self, now: int, periods: np.ndarray) -> None:
-        """Publish load less wind and sun for a day."""
+        """Publish load less wind and sun for a day, and the CO2 of a kWh that follows from it."""
         load = self._load_forecast.issued_at(now, periods)
         self.load_forecast_mw[periods] = load
-        self.send(SystemForecast(int(periods[0]), load - self._weather_mw(now, periods)))
+        residual = load - self._weather_mw(now, periods)
+        self.send(SystemForecast(int(periods[0]), residual))
+        share = np.clip(residual / np.maximum(load, 1e-9), 0.0, 1.0)
+        self.send(CarbonForecast(int(periods[0]), DISPATCHABLE_KG_PER_KWH * share))
 
     def publish_balance(self, period: int) -> None:
         """Publish the balance deltas whose publication delay has passed by the start of a period."""

@@ -86,6 +86,12 @@ class DriversSection(Section):
         "press 'charge now' when they arrive low",
         ge=0, le=1,
     )  # fmt: skip
+    co2_focus_share: float = Field(
+        default=0.0,
+        description="drivers who ask their app for little CO2 rather than for the lowest price; heard from those who "
+        "use the EMSP's app",
+        ge=0, le=1,
+    )  # fmt: skip
 
 
 class CarsSection(Section):
