@@ -87,7 +87,7 @@ class Flexpolder(mesa.Model):
         )
         self.twin = Twin(self.town, settings.grid)
         self.billing = Billing(self.town, self.cast, self.cashbook, settings.regulation, clock, self.rights, self.twin)
-        self.record = Record(self.horizon.n_periods, self.town, len(self.positions.parties))
+        self.record = Record(self.horizon.n_periods, self.town, len(self.positions.parties), settings.grid.quality)
         self.events = GridEvents(self.town, settings.grid, self.record.note_event)
         self.dispatch = Dispatch(self)
         self.period = 0

@@ -10,23 +10,22 @@ import numpy as np
 from agents.record import Record
 from grid.arrays import GridArrays
 from grid.quality import (
-    FREQUENCY,
     FREQUENCY_OUTER,
-    PHASE_DIFFERENCE,
-    STEPS_PER_WEEK,
-    UNBALANCE,
-    VOLTAGE,
+    NOMINAL_HZ,
     QualityLimit,
+    QualityRules,
     judge,
 )
 
 EVERYWHERE, COUNTRY = "all", "country"
 SAMPLES_PER_PERIOD = 225
 """Four-second values of the frequency; the standard judges means of ten seconds, which vary less."""
-SAMPLES_JUDGED = 3
-"""Values per mean: twelve seconds, the nearest whole number of samples above ten."""
-Row = tuple[str, str, int, int, int, int, float, float, bool]
-COLUMNS = ("aspect", "area", "week", "nodes", "nodes_met", "worst_node_index", "outside_share", "p95", "is_met")
+SAMPLE_S = 4
+Row = tuple[str, str, int, int, int, int, float, float, bool, float, float, float]
+COLUMNS = (
+    "aspect", "area", "week", "nodes", "nodes_met", "worst_node_index", "outside_share", "p95", "is_met",
+    "limit_low", "limit_high", "required_share",
+)  # fmt: skip
 
 
 def quality_table(
@@ -37,7 +36,7 @@ def quality_table(
     Parameters
     ----------
     record : Record
-        Voltages of the run.
+        Voltages of the run, and the rules they are judged by.
     arrays : GridArrays
         Areas of the nodes.
     frequency_hz : float array, shape (225 n_periods,)
@@ -46,22 +45,41 @@ def quality_table(
         Unbalance is only known from a three-phase power flow.
     """
     rows: list[Row] = []
+    rules, size = record.rules, record.rules.steps_per_mean
+    record.close_mean()
     for week in range(len(record.voltage_outside)):
-        span = slice(week * STEPS_PER_WEEK, (week + 1) * STEPS_PER_WEEK)
-        gap = np.fmax(1.0 - record.voltage_min_pu[span], record.voltage_max_pu[span] - 1.0)
+        span = slice(week * rules.steps_per_window, (week + 1) * rules.steps_per_window)
+        low, high = means(record.voltage_min_pu[span], size), means(record.voltage_max_pu[span], size)
+        gap = np.fmax(1.0 - low, high - 1.0)
         outside, valid = record.voltage_outside[week].max(axis=1), np.sum(np.isfinite(gap), axis=0)
-        rows += _by_area(VOLTAGE, "voltage", week, arrays, outside, valid, gap)
+        rows += _by_area(rules.voltage, "voltage", week, arrays, outside, valid, gap)
         if is_three_phase:
             both = (
-                (UNBALANCE, "unbalance", record.vuf_share),
-                (PHASE_DIFFERENCE, "phase_difference", record.deviation_share),
+                (rules.unbalance, "unbalance", record.vuf_share),
+                (rules.phase_difference, "phase_difference", record.deviation_share),
             )
-            for limit, name, values in both:
-                verdict = judge(values[span], limit)
-                rows += _by_area(limit, name, week, arrays, verdict.n_outside[0], verdict.n_valid[0], values[span])
-        hertz = 50.0 + frequency_hz[span.start * SAMPLES_PER_PERIOD : span.stop * SAMPLES_PER_PERIOD]
-        rows += _frequency(week, hertz)
+            for limit, name, series in both:
+                values = means(series[span], size)
+                verdict = judge(values, limit)
+                rows += _by_area(limit, name, week, arrays, verdict.n_outside[0], verdict.n_valid[0], values)
+        hertz = NOMINAL_HZ + frequency_hz[span.start * SAMPLES_PER_PERIOD : span.stop * SAMPLES_PER_PERIOD]
+        rows += _frequency(week, hertz, rules)
     return {name: [row[k] for row in rows] for k, name in enumerate(COLUMNS)}
+
+
+def means(values: np.ndarray, size: int) -> np.ndarray:
+    """Means of ``size`` rows each, nan left out; a shorter last one is the mean of what it has.
+
+    >>> means(np.array([[1.0], [3.0], [np.nan], [4.0], [5.0]]), 2).ravel().tolist()
+    [2.0, 4.0, 5.0]
+    """
+    if size == 1:
+        return values
+    starts = np.arange(0, len(values), size)
+    is_known = np.isfinite(values)
+    total = np.add.reduceat(np.where(is_known, values, 0.0), starts, axis=0, dtype=np.float64)
+    count = np.add.reduceat(is_known, starts, axis=0, dtype=np.int64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _by_area(
@@ -88,18 +106,21 @@ def _by_area(
         worst = nodes[np.lexsort((p95[nodes], share[nodes]))[-1]]
         met = int(is_met[nodes].sum())
         yield (
-            name, place, week, len(nodes), met, int(worst), float(share[worst]), float(p95[worst]), met == len(nodes)
+            name, place, week, len(nodes), met, int(worst), float(share[worst]), float(p95[worst]), met == len(nodes),
+            limit.low, limit.high, limit.required_share,
         )  # fmt: skip
 
 
-def _frequency(week: int, hertz: np.ndarray) -> Iterator[Row]:
-    """Both bands of the standard, on means of twelve seconds."""
-    means = hertz[: len(hertz) // SAMPLES_JUDGED * SAMPLES_JUDGED].reshape(-1, SAMPLES_JUDGED).mean(axis=1)
-    if not len(means):
+def _frequency(week: int, hertz: np.ndarray, rules: QualityRules) -> Iterator[Row]:
+    """Both bands, on means of some seconds."""
+    size = rules.frequency_average_s // SAMPLE_S
+    mean_hz = hertz[: len(hertz) // size * size].reshape(-1, size).mean(axis=1)
+    if not len(mean_hz):
         return
-    p95 = float(np.quantile(np.abs(means - 50.0), 0.95))
-    for name, limit in (("frequency", FREQUENCY), ("frequency_outer", FREQUENCY_OUTER)):
-        verdict = judge(means, limit)
+    p95 = float(np.quantile(np.abs(mean_hz - NOMINAL_HZ), 0.95))
+    for name, limit in (("frequency", rules.frequency), ("frequency_outer", FREQUENCY_OUTER)):
+        verdict = judge(mean_hz, limit)
         is_met = bool(verdict.is_met.all())
-        share = float(verdict.n_outside[0]) / len(means)
-        yield name, COUNTRY, week, 1, int(is_met), -1, share, p95, is_met
+        share = float(verdict.n_outside[0]) / len(mean_hz)
+        edges = limit.low, limit.high, limit.required_share
+        yield name, COUNTRY, week, 1, int(is_met), -1, share, p95, is_met, *edges

@@ -190,6 +190,9 @@ def station_settings(station: StationPlan, row: int, points: ChargingPoints, tab
         insist=station.insist,
         address=station.address,
         station_limit_kw=station.station_limit_kw or float("inf"),
+        vendor=station.vendor,
+        model=station.model,
+        serial_number=station.serial_number,
     )
 
 

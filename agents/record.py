@@ -11,7 +11,7 @@ from agents.roles.tso import Balanced
 from agents.settings import SEGMENTS
 from agents.town import Town
 from grid.flow_results import FlowState
-from grid.quality import NO_SUPPLY_PU, STEPS_PER_WEEK, VOLTAGE
+from grid.quality import NO_SUPPLY_PU, QualityRules
 
 LOSSES_SHARE = 0.025
 """Losses assumed before the first power flow, share of consumption."""
@@ -29,10 +29,13 @@ class Record:
         Sizes of the wires.
     n_parties : int
         Balance responsible parties.
+    rules : QualityRules, optional
+        What voltages are judged by.
     """
 
-    def __init__(self, n_periods: int, town: Town, n_parties: int) -> None:
+    def __init__(self, n_periods: int, town: Town, n_parties: int, rules: QualityRules | None = None) -> None:
         n, a = n_periods, town.grid.arrays
+        self.rules = rules or QualityRules()
         self.segment_kw = np.zeros((len(SEGMENTS), n))
         self.ev_kw = np.zeros((town.n_connections, n), dtype=np.float32)
         self.baseline_kw = np.zeros(n)
@@ -40,7 +43,9 @@ class Record:
         self.voltage_min_pu = np.full((n, a.n_nodes), np.nan, dtype=np.float32)
         self.voltage_max_pu, self.vuf_share = self.voltage_min_pu.copy(), self.voltage_min_pu.copy()
         self.deviation_share = self.voltage_min_pu.copy()
-        self.voltage_outside = np.zeros((-(-n // STEPS_PER_WEEK), a.n_nodes, 3), dtype=np.int32)
+        self.voltage_outside = np.zeros((-(-n // self.rules.steps_per_window), a.n_nodes, 3), dtype=np.int32)
+        self._mean_index = 0
+        self._mean_sum, self._mean_count = np.zeros((a.n_nodes, 3)), np.zeros((a.n_nodes, 3), dtype=np.int32)
         self.source_kwh, self.served_kwh, self.losses_kwh = np.zeros(n), np.zeros(n), np.zeros(n)
         self.losses_share = LOSSES_SHARE
         self.activated_mwh, self.passive_mwh = np.zeros(n), np.zeros(n)
@@ -94,9 +99,29 @@ class Record:
         if len(dark):
             for column in (self.voltage_min_pu, self.voltage_max_pu, self.vuf_share, self.deviation_share):
                 column[t, dark] = np.nan
-        if float(low.min()) < VOLTAGE.low or float(high.max()) > VOLTAGE.high:
-            is_outside = (state.voltage_pu < VOLTAGE.low) | (state.voltage_pu > VOLTAGE.high)
-            self.voltage_outside[t // STEPS_PER_WEEK] += is_outside & (high > NO_SUPPLY_PU)[:, None]
+        if self.rules.steps_per_mean > 1:
+            self._add_to_mean(t, state.voltage_pu, (high > NO_SUPPLY_PU)[:, None])
+            return
+        limit = self.rules.voltage
+        if float(low.min()) < limit.low or float(high.max()) > limit.high:
+            is_outside = (state.voltage_pu < limit.low) | (state.voltage_pu > limit.high)
+            self.voltage_outside[t // self.rules.steps_per_window] += is_outside & (high > NO_SUPPLY_PU)[:, None]
+
+    def _add_to_mean(self, t: int, voltage_pu: np.ndarray, has_supply: np.ndarray) -> None:
+        """Take a quarter-hour into the longer mean that it belongs to."""
+        if t // self.rules.steps_per_mean != self._mean_index:
+            self.close_mean()
+            self._mean_index = t // self.rules.steps_per_mean
+        self._mean_sum += np.where(has_supply, voltage_pu, 0.0)
+        self._mean_count += has_supply
+
+    def close_mean(self) -> None:
+        """Judge the mean under way, of as many quarter-hours as it has."""
+        limit, is_known = self.rules.voltage, self._mean_count > 0
+        mean = self._mean_sum / np.maximum(self._mean_count, 1)
+        window = self._mean_index * self.rules.steps_per_mean // self.rules.steps_per_window
+        self.voltage_outside[window] += is_known & ((mean < limit.low) | (mean > limit.high))
+        self._mean_sum[:], self._mean_count[:] = 0.0, 0
 
     def note_event(self, t: int, kind: str, text: str) -> None:
         """Note something out of the ordinary."""

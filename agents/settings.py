@@ -10,6 +10,7 @@ from datetime import date
 
 import numpy as np
 
+from grid.quality import QualityRules
 from markets.contracts import TransportAgreement, own_agreement
 from markets.levers import Regulation
 
@@ -148,6 +149,8 @@ class GridSettings:
     repair_h: float = 2.0
     """Time until a tripped branch is back."""
     events: tuple[EventSettings, ...] = ()
+    quality: QualityRules = field(default_factory=QualityRules)
+    """What power quality is judged by."""
 
 
 @dataclass(frozen=True)
@@ -327,6 +330,10 @@ class StationPlan:
     strict: bool = True
     insist: bool = False
     address: str = ""
+    vendor: str = ""
+    model: str = ""
+    serial_number: str = ""
+    """What it must say of itself when it starts; empty = anything."""
 
 
 @dataclass(frozen=True)

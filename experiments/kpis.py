@@ -209,6 +209,7 @@ def _wires(tables: Tables) -> dict[str, float]:
     is_transformer = kind[row] == "transformer" if row.size else np.zeros(0, bool)
     low, high, unbalance = _numbers(tables, "node_voltage", "voltage_min_pu", "voltage_max_pu", "vuf_share")
     source, losses = _numbers(tables, "energy", "source_kwh", "losses_kwh")
+    least, most = _voltage_band(tables)
     return {
         "transformer_loading_max_share": _of(np.max, loading[is_transformer]),
         "transformer_uncontrolled_loading_max_share": _of(np.max, dumb[is_transformer]),
@@ -217,11 +218,20 @@ def _wires(tables: Tables) -> dict[str, float]:
         "uncontrolled_overload_branch_h": PERIOD_H * float(np.count_nonzero(dumb > 1.0)),
         "voltage_min_pu": _of(np.min, low),
         "voltage_max_pu": _of(np.max, high),
-        "voltage_outside_share": _of(np.mean, ((low < 0.9) | (high > 1.1)).astype(np.float64)),
+        "voltage_outside_share": _of(np.mean, ((low < least) | (high > most)).astype(np.float64)),
         "unbalance_max_share": _of(np.max, unbalance),
         "losses_share": _ratio(float(np.sum(losses)), float(np.sum(source))),
         **_supply(tables),
     }
+
+
+def _voltage_band(tables: Tables) -> tuple[float, float]:
+    """Voltages that the run's rules ask for, pu; those of EN 50160 where no verdict tells."""
+    is_voltage = _words(tables, "quality", "aspect") == "voltage"
+    edges = _numbers(tables, "quality", "limit_low", "limit_high")
+    if not is_voltage.any() or edges[0].shape != is_voltage.shape:
+        return 0.9, 1.1
+    return float(edges[0][is_voltage][0]), float(edges[1][is_voltage][0])
 
 
 def _supply(tables: Tables) -> dict[str, float]:

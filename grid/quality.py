@@ -8,13 +8,13 @@ report.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from grid.flow_results import FlowBatch
 
-NOMINAL_V = 230.0
+NOMINAL_V, NOMINAL_HZ = 230.0, 50.0
 STEPS_PER_WEEK = 672
 """Quarter-hours in a week."""
 
@@ -55,6 +55,68 @@ UNBALANCE = QualityLimit("unbalance factor", 0.0, 0.02, 0.95, "share")
 PHASE_DIFFERENCE = QualityLimit("difference between the phases", 0.0, 0.02, 0.95, "share")
 FREQUENCY = QualityLimit("frequency ±1 %", 49.5, 50.5, 0.995, "Hz")
 FREQUENCY_OUTER = QualityLimit("frequency -6/+4 %", 47.0, 52.0, 1.0, "Hz")
+
+
+@dataclass(frozen=True)
+class QualityRules:
+    """What a run's voltages, unbalance and frequency are judged by; EN 50160 unless changed.
+
+    Parameters
+    ----------
+    voltage_band_share, unbalance_limit_share, frequency_band_share : float
+        Largest deviation from nominal voltage, unbalance, and deviation from 50 Hz.
+    voltage_time_share, unbalance_time_share, frequency_time_share : float
+        Share of a window's values that must keep them.
+    average_min : int
+        Minutes that a value of voltage or unbalance is the mean of; whole quarter-hours.
+    frequency_average_s : int
+        Seconds that a value of the frequency is the mean of; whole samples of four seconds.
+    window_h : float
+        Hours judged together; a week in the standard. Holds a whole number of means.
+    """
+
+    voltage_band_share: float = 0.1
+    voltage_time_share: float = 0.95
+    unbalance_limit_share: float = 0.02
+    unbalance_time_share: float = 0.95
+    frequency_band_share: float = 0.01
+    frequency_time_share: float = 0.995
+    average_min: int = 15
+    frequency_average_s: int = 12
+    window_h: float = 168.0
+
+    @property
+    def voltage(self) -> QualityLimit:
+        """Limit of the voltage, pu."""
+        band = self.voltage_band_share
+        return replace(VOLTAGE, low=1.0 - band, high=1.0 + band, required_share=self.voltage_time_share)
+
+    @property
+    def unbalance(self) -> QualityLimit:
+        """Limit of the negative-sequence factor."""
+        return replace(UNBALANCE, high=self.unbalance_limit_share, required_share=self.unbalance_time_share)
+
+    @property
+    def phase_difference(self) -> QualityLimit:
+        """Limit of the difference between the phases."""
+        return replace(PHASE_DIFFERENCE, high=self.unbalance_limit_share, required_share=self.unbalance_time_share)
+
+    @property
+    def frequency(self) -> QualityLimit:
+        """Inner band of the frequency, Hz; the outer one is the standard's in any case."""
+        band_hz = NOMINAL_HZ * self.frequency_band_share
+        share = self.frequency_time_share
+        return replace(FREQUENCY, low=NOMINAL_HZ - band_hz, high=NOMINAL_HZ + band_hz, required_share=share)
+
+    @property
+    def steps_per_mean(self) -> int:
+        """Quarter-hours that one value is the mean of."""
+        return self.average_min // 15
+
+    @property
+    def steps_per_window(self) -> int:
+        """Quarter-hours judged together."""
+        return round(4.0 * self.window_h)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """Power-quality verdicts of a run against EN 50160 computed once more from its voltages."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agents.power_quality import quality_table
+from agents.power_quality import means, quality_table
 from experiments.kpis import kpis_of
-from grid.quality import judge_flow
+from experiments.scenario import InputError, read_scenario
+from grid.quality import QualityRules, judge_flow
 from tests.model_worlds import play, world
 
 
@@ -93,3 +95,64 @@ def replace_voltages(record, bad, dark):
     other.voltage_outside = np.zeros_like(record.voltage_outside)
     other.voltage_outside[0, 0, 1] = bad
     return other
+
+
+RULES = QualityRules(
+    voltage_band_share=0.04, voltage_time_share=0.9, unbalance_limit_share=0.0017, unbalance_time_share=0.75,
+    frequency_band_share=0.0006, frequency_time_share=0.9, average_min=60, frequency_average_s=20, window_h=12.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """The same street under other rules: means of an hour, windows of half a day, narrow bands."""
+    settings = world(home=40, homes=40, strategy="uncontrolled", fidelity="three_phase")
+    return play(replace(settings, grid=replace(settings.grid, quality=RULES)))
+
+
+def test_rules_of_the_scenario_decide_the_verdicts(run, strict):
+    """Hours and half-days by hand from the flows of the whole day, against what the run kept as it went."""
+    town = strict.model.town
+    ev_kw = strict.model.record.ev_kw.T.astype(float)
+    batch = town.flow.solve_many(town.base_kw.T.astype(float), ev_kw=ev_kw, with_angles=True)
+    hours = {
+        "voltage": batch.voltage_pu.reshape(24, 4, -1, 3).mean(axis=1) - 1.0,
+        "unbalance": batch.vuf_share.reshape(24, 4, -1).mean(axis=1),
+        "phase_difference": batch.phase_deviation_share.reshape(24, 4, -1).mean(axis=1),
+    }
+    asked = {"voltage": (0.04, 1), "unbalance": (0.0017, 3), "phase_difference": (0.0017, 3)}
+    for aspect, (most, allowed) in asked.items():
+        count = (np.abs(hours[aspect]) > most).reshape(2, 12, *hours[aspect].shape[1:]).sum(axis=1)
+        met = (count <= allowed).all(axis=-1) if aspect == "voltage" else count <= allowed
+        row = rows(strict, aspect)
+        assert row["week"].tolist() == [0, 1] and row["nodes_met"].tolist() == met.sum(axis=1).tolist()
+        assert kpis_of(strict.tables)[f"{aspect}_met_share"] == met.mean()
+        assert 0 < met.sum() < met.size, f"{aspect}: a rule that all or none keep shows nothing"
+    assert kpis_of(strict.tables)["voltage_met_share"] < kpis_of(run.tables)["voltage_met_share"]
+    low, high = strict.model.record.voltage_min_pu, strict.model.record.voltage_max_pu
+    outside = kpis_of(strict.tables)["voltage_outside_share"]
+    assert outside == pytest.approx(((low < 0.96) | (high > 1.04)).mean(), abs=1e-6)
+
+
+def test_frequency_is_judged_on_its_own_means_and_windows(strict):
+    off_hz = strict.model.dispatch.frequency_hz.reshape(2, -1, 5).mean(axis=2)
+    share = np.mean(np.abs(off_hz) > 0.03, axis=1)
+    row = rows(strict, "frequency", "country")
+    assert row["outside_share"] == pytest.approx(share) and row["is_met"].tolist() == (share <= 0.1).tolist()
+    assert row["limit_high"].tolist() == [pytest.approx(50.03)] * 2
+
+
+def test_a_mean_without_supply_is_not_judged():
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, 2.0]])
+    found = means(values, 2)
+    assert found[0, 0] == 2.0 and np.isnan(found[1, 0]) and np.isnan(found[0, 1]) and found[1, 1] == 2.0
+
+
+def test_a_scenarios_keys_reach_the_rules_and_a_window_must_hold_whole_means():
+    keys = ("grid.quality.voltage_band_share=0.05", "grid.quality.average_min=60")
+    found = read_scenario("small", keys).to_settings().grid.quality
+    assert found == QualityRules(voltage_band_share=0.05, average_min=60)
+    with pytest.raises(InputError, match="no whole number of means"):
+        read_scenario("small", ["grid.quality.average_min=75"])
+    with pytest.raises(InputError, match=r"grid\.quality\.average_min"):
+        read_scenario("small", ["grid.quality.average_min=20"])

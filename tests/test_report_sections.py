@@ -98,9 +98,13 @@ def test_quality_names_what_is_not_kept() -> None:
         "outside_share": [0.0, 0.25, 0.25],
         "p95": [0.05, 0.03, 0.03],
         "is_met": [True, False, False],
+        "limit_low": [0.9, 0.0, 0.0],
+        "limit_high": [1.1, 0.03, 0.03],
+        "required_share": [0.95, 0.99, 0.99],
     }
     said = _said(quality(_run(quality=found)))
-    assert "Not kept: “Unbalance (negative sequence) at most 2 %, 95 % of the week” at 3 of 10 nodes in 1 area." in said
+    assert "Voltage within ±10 %, 95 % of the time" in said
+    assert "Not kept: “Unbalance (negative sequence) at most 3 %, 99 % of the time” at 3 of 10 nodes in 1 area." in said
 
 
 def test_ageing_is_told_against_uncontrolled() -> None:

@@ -48,6 +48,8 @@ class StationSettings:
         Identities that may charge; empty = all.
     station_limit_kw : float
         Limit of the whole station, which its connectors share.
+    vendor, model, serial_number : str
+        What it must say of itself at its start; empty = anything.
     """
 
     station_id: str
@@ -64,6 +66,9 @@ class StationSettings:
     address: str = ""
     id_tags: tuple[str, ...] = ()
     station_limit_kw: float = math.inf
+    vendor: str = ""
+    model: str = ""
+    serial_number: str = ""
 
     @property
     def reaction_s(self) -> float:

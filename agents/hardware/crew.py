@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from agents.hardware.dialect import Dialect, Sink
+from agents.hardware.link import Refused
 from agents.hardware.meter import Sample
 from agents.hardware.point import PhysicalPoint
+from agents.hardware.standing import Standing, standing_of_all
 from agents.hardware.steering import Steering
 from agents.hardware.wishes import Numbers
 from agents.port import bounded_kw
@@ -52,6 +55,20 @@ class Crew:
         """The station's socket is gone."""
         for point in self.points:
             point.unlinked(reason)
+
+    def answer(self, dialect: Dialect, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Answer of a call; of a station that is not accepted nothing but its start is heard.
+
+        Raises
+        ------
+        Refused
+            ``SecurityError`` (2.0.1 B02.FR.09, B03.FR.07), which 1.6 has too.
+        """
+        standing = self.lead.standing
+        if standing is not Standing.ACCEPTED and action != "BootNotification":
+            self.lead.counts["before_acceptance"] += 1
+            raise Refused("SecurityError", f"the station is {standing.value}")
+        return dialect.answer(self.sink, action, payload)
 
     def wakes(self, wake: Callable[[], None]) -> None:
         """Who is to be woken when something changes."""
@@ -119,10 +136,12 @@ class Switchboard:
         self._points, self._lead = tuple(points), points[0]
         self._of = {p.settings.connector: p for p in points}
 
-    def booted(self, vendor: str, model: str, firmware: str) -> bool:
-        """It started."""
-        welcome = [p.booted(vendor, model, firmware) for p in self._points]
-        return all(welcome)
+    def booted(self, vendor: str, model: str, firmware: str, serial: str = "") -> Standing:
+        """It started; all its connectors stand alike."""
+        standing = standing_of_all([p.booted(vendor, model, firmware, serial) for p in self._points])
+        for point in self._points:
+            point.standing = standing
+        return standing
 
     def status(self, connector: int, state: str, utc_s: float, plug: int = 0) -> None:
         """A connector changed; the station as a whole has no plug."""

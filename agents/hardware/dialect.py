@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from agents.hardware.clock import iso
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import Sample
+from agents.hardware.standing import Standing
 
 Purpose = Literal["station_max", "default", "session"]
 Wire = tuple[str, dict[str, Any]]
@@ -53,7 +55,7 @@ class Setting:
 class Sink(Protocol):
     """What a dialect tells about a station."""
 
-    def booted(self, vendor: str, model: str, firmware: str) -> bool:
+    def booted(self, vendor: str, model: str, firmware: str, serial: str = "") -> Standing:
         """It started; whether it may take part."""
         ...
 
@@ -149,6 +151,11 @@ class Dialect(Protocol):
 def accepted(reply: Reply) -> bool:
     """Whether a call was accepted by its status (of 2.x: also ``Scheduled``)."""
     return reply.is_ok and str(reply.get("status")) in ("Accepted", "Scheduled", "Unlocked")
+
+
+def boot_answer(standing: Standing, now_s: float) -> dict[str, Any]:
+    """Answer to a BootNotification; all versions write it alike."""
+    return {"currentTime": iso(now_s), "interval": standing.interval_s, "status": standing.value}
 
 
 def refuse_politely(action: str) -> Refused:

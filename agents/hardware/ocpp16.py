@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, known, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, boot_answer, known, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import register_sample, samples
 
@@ -43,11 +43,13 @@ class Dialect16:
         raise Refused("NotSupported", "")
 
     def _on_BootNotification(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
-        is_in = sink.booted(
-            text(payload, "chargePointVendor"), text(payload, "chargePointModel"), text(payload, "firmwareVersion")
+        standing = sink.booted(
+            text(payload, "chargePointVendor"),
+            text(payload, "chargePointModel"),
+            text(payload, "firmwareVersion"),
+            text(payload, "chargePointSerialNumber"),
         )
-        status = "Accepted" if is_in else "Rejected"
-        return {"currentTime": iso(sink.now_s()), "interval": 60, "status": status}
+        return boot_answer(standing, sink.now_s())
 
     def _on_Heartbeat(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         return {"currentTime": iso(sink.now_s())}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from agents.hardware.clock import iso, seconds
-from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, known, text, whole
+from agents.hardware.dialect import BACKDATE_S, Profile, Purpose, Sink, Wire, boot_answer, known, text, whole
 from agents.hardware.link import Refused, Reply
 from agents.hardware.meter import samples
 
@@ -71,12 +71,13 @@ class Dialect2:
 
     def _on_BootNotification(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         station = ("chargingStation",)
-        is_in = sink.booted(
+        standing = sink.booted(
             text(payload, *station, "vendorName"),
             text(payload, *station, "model"),
             text(payload, *station, "firmwareVersion"),
+            text(payload, *station, "serialNumber"),
         )
-        return {"currentTime": iso(sink.now_s()), "interval": 60, "status": "Accepted" if is_in else "Rejected"}
+        return boot_answer(standing, sink.now_s())
 
     def _on_Heartbeat(self, sink: Sink, payload: dict[str, Any]) -> dict[str, Any]:
         return {"currentTime": iso(sink.now_s())}

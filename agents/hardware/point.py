@@ -14,6 +14,7 @@ from agents.hardware.meter import Sample
 from agents.hardware.plugs import Plugs
 from agents.hardware.proof import Proof, ProofState
 from agents.hardware.register import Register
+from agents.hardware.standing import Standing, contradictions
 from agents.hardware.tickets import PowerTally, TicketBook
 from agents.hardware.told import PowerBelief, ToldLimits
 from agents.hardware.watch import MeterWatch
@@ -68,6 +69,8 @@ class PhysicalPoint:
         self.is_linked = False
         self.linked_since_s = math.nan
         self.has_spoken = False
+        self.standing = Standing.ACCEPTED
+        """Its answer at its last start; who only connects is accepted."""
         self.connector = settings.connector
         self.state = "unknown"
         self.plugs = Plugs()
@@ -124,6 +127,8 @@ class PhysicalPoint:
         if not self.is_linked:
             self.book.settle(ticket, TicketState.LINK_DOWN, "no link; kept for the reconnection")
             self.wishes.tickets = []
+        elif self.standing is not Standing.ACCEPTED:
+            self._refuse_tickets()
         self.wake()
         return ticket
 
@@ -139,6 +144,9 @@ class PhysicalPoint:
             self.book.settle(ticket, TicketState.REJECTED if is_idle else TicketState.LINK_DOWN, "nothing to stop")
             return ticket
         self.wishes.session_tickets.append(ticket)
+        if self.standing is not Standing.ACCEPTED:
+            self._refuse_tickets()
+            return ticket
         if wish == "stop":
             self.wishes.stop_reason, self.wishes.start = reason or "asked", False
         else:
@@ -168,7 +176,8 @@ class PhysicalPoint:
     @property
     def is_steerable(self) -> bool:
         """Whether limits above the safe one may be told: proven to fall back, or the user insists."""
-        return (self.proof.state == ProofState.PROVEN or self.settings.insist) and not self.wishes.is_refused
+        is_safe = self.proof.state == ProofState.PROVEN or self.settings.insist
+        return is_safe and not self.wishes.is_refused and self.standing is Standing.ACCEPTED
 
     @property
     def owes_samples(self) -> bool:
@@ -242,16 +251,42 @@ class PhysicalPoint:
 
     # --- what the station says (dialect.Sink) -----------------------------------------------------------------------
 
-    def booted(self, vendor: str, model: str, firmware: str) -> bool:
-        """It started."""
+    def booted(self, vendor: str, model: str, firmware: str, serial: str = "") -> Standing:
+        """It started; whether it takes part. What a running session still has to tell is heard in any case."""
         self.identity = f"{vendor} {model} {firmware}".strip()
         self.has_spoken = True
         self.note("booted", self.identity)
         if self._known.identity and self._known.identity != self.identity:
             self.note("other_device", "commissioned was another model or firmware; it is proven again")
-            self.proof.state, self._known = ProofState.WAITING, Known()
+            self.proof.state, self._known, self.wishes.is_refused = ProofState.WAITING, Known(), False
+        self._stand(contradictions(self.settings, vendor, model, serial))
         self.wake()
-        return True
+        return self.standing
+
+    def _stand(self, others: list[str]) -> None:
+        """Take the standing; another device than the scenario's has ended the session of the one before."""
+        before, is_lost = self.standing, self.proof.state == ProofState.FAILED and not self.settings.insist
+        if others:
+            self.standing = Standing.PENDING
+        elif (self.wishes.is_refused or is_lost) and self.transaction is None and not self.wishes.is_emergency:
+            self.standing = Standing.REJECTED
+        else:
+            self.standing = Standing.ACCEPTED
+        if self.standing is Standing.ACCEPTED:
+            return
+        if self.standing is not before:
+            self.note(self.standing.value.lower(), ", ".join(others) or "was seen not to obey")
+        self._refuse_tickets()
+        if self.transaction is not None:
+            self.note("session_lost", "another device answers under its name")
+            self._lost[self.transaction] = self.clock.utc_s()
+            self._end_session()
+
+    def _refuse_tickets(self) -> None:
+        """Nobody waits for a station that is not accepted."""
+        for ticket in (*self.wishes.tickets, *self.wishes.session_tickets):
+            self.book.settle(ticket, TicketState.REJECTED, f"the station is {self.standing.value}")
+        self.wishes.tickets, self.wishes.session_tickets = [], []
 
     def status(self, connector: int, state: str, utc_s: float, plug: int = 0) -> None:
         """A connector changed; one that is free although we know a session has lost it.

@@ -169,7 +169,7 @@ class Replay:
         if station.dialect is None or station.crew is None:
             return
         try:
-            station.dialect.answer(station.crew.sink, row.action, row.body)
+            station.crew.answer(station.dialect, row.action, row.body)
         except Refused:
             return
         except Exception as fault:

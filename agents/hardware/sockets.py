@@ -121,7 +121,7 @@ class Sockets:
         link = Link(
             socket,
             dialect.version,
-            lambda action, payload: dialect.answer(crew.sink, action, payload),
+            lambda action, payload: crew.answer(dialect, action, payload),
             self._clock,
             LinkSettings(self._settings.call_timeout_s, rate, BURST_S * rate, crew.lead.settings.is_strict),
             self._ledger.watch(station),

@@ -23,6 +23,7 @@ from agents.hardware.link import Reply
 from agents.hardware.point import DISCHARGING, PhysicalPoint
 from agents.hardware.proof import ProofState
 from agents.hardware.setup import Setup
+from agents.hardware.standing import Standing
 from agents.port import Ticket, TicketState, within_limit
 
 RENEW_SHARE = 1.0 / 3.0
@@ -151,8 +152,10 @@ class Steering:
         """Most urgent call; None when there is nothing to do now."""
         now_s = self.point.clock.utc_s()
         self._notice(now_s)
-        if now_s < self._not_before_s:
+        if now_s < self._not_before_s or self.point.standing is Standing.REJECTED:
             return None
+        if self.point.standing is Standing.PENDING:
+            return self._first_setup(now_s)
         for step in (self._stop, self._first_setup, self._limit, self._later_setup, self._start, self._poll):
             work = step(now_s)
             if work is not None:

@@ -97,7 +97,7 @@ COLUMNS: dict[str, dict[pl.DataType, str]] = {
     "quality": {
         _TEXT: "aspect area",
         _WHOLE: "week nodes nodes_met worst_node_index",
-        _REAL: "outside_share p95",
+        _REAL: "outside_share p95 limit_low limit_high required_share",
         _FLAG: "is_met",
     },
     "ageing": {

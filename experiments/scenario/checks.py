@@ -309,9 +309,15 @@ def _tenant_faults(tenants: list[TenantSection], file: str) -> list[Fault]:
 
 
 def _grid_faults(grid: GridSection, fleet: FleetSection | None, file: str) -> list[Fault]:
-    if grid.file is not None:
-        return []
     faults = []
+    window_min, mean_min = 60.0 * grid.quality.window_h, grid.quality.average_min
+    if window_min % mean_min:
+        text = (
+            f"{grid.quality.window_h:g} h is no whole number of means of grid.quality.average_min = {mean_min} minutes"
+        )
+        faults.append(Fault(file, "grid.quality.window_h", text))
+    if grid.file is not None:
+        return faults
     if fleet is not None and fleet.home.evs > grid.homes:
         text = f"{fleet.home.evs} is more than grid.homes = {grid.homes}; every home has at most one charging point"
         faults.append(Fault(file, "fleet.home.evs", text))

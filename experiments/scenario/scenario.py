@@ -32,6 +32,7 @@ from agents.settings import (
 )
 from experiments.scenario.information import information_settings
 from experiments.scenario.sections import FleetSection, ScenarioFile, is_simbench
+from grid.quality import QualityRules
 from markets.calendar import Horizon
 from markets.levers import Regulation
 
@@ -161,7 +162,8 @@ class Scenario:
 
     def _grid(self) -> GridSettings:
         events = tuple(EventSettings(**e.model_dump()) for e in self.sections.event)
-        grid = GridSettings(**self.sections.grid.model_dump(), events=events)
+        keys = self.sections.grid.model_dump()
+        grid = GridSettings(**(keys | {"quality": QualityRules(**keys["quality"])}), events=events)
         is_path = grid.file is not None and not is_simbench(grid.file)
         return replace(grid, file=str(self.path.parent / str(grid.file))) if is_path else grid
 

@@ -146,6 +146,39 @@ class FleetSection(Section):
     cars: CarsSection = Field(default=CarsSection(), description="how cars react and what batteries may do")
 
 
+class GridQualitySection(Section):
+    """What power quality is judged by, EN 50160 unless changed."""
+
+    voltage_band_share: float = Field(
+        default=0.1, description="largest deviation from the nominal voltage", gt=0, le=0.5
+    )
+    voltage_time_share: float = Field(
+        default=0.95, description="share of a window's voltages that must keep it", gt=0, le=1
+    )
+    unbalance_limit_share: float = Field(
+        default=0.02, description="largest unbalance (U2/U1, and difference between phases)", gt=0, le=0.5
+    )
+    unbalance_time_share: float = Field(
+        default=0.95, description="share of a window's unbalances that must keep it", gt=0, le=1
+    )
+    frequency_band_share: float = Field(default=0.01, description="largest deviation from 50 Hz", gt=0, le=0.1)
+    frequency_time_share: float = Field(
+        default=0.995, description="share of a window's frequencies that must keep it", gt=0, le=1
+    )
+    average_min: int = Field(
+        default=15, description="minutes that a voltage or unbalance is the mean of, whole quarter-hours",
+        ge=15, le=1440, multiple_of=15,
+    )  # fmt: skip
+    frequency_average_s: int = Field(
+        default=12, description="seconds that a frequency is the mean of, whole samples of 4 s",
+        ge=4, le=900, multiple_of=4,
+    )  # fmt: skip
+    window_h: float = Field(
+        default=168.0, description="hours judged together, a week in the standard; a whole number of means",
+        ge=0.25, le=8784, multiple_of=0.25,
+    )  # fmt: skip
+
+
 class GridSection(Section):
     """The simulated wires."""
 
@@ -177,6 +210,7 @@ class GridSection(Section):
     )
     is_protected: bool = Field(default=False, description="lines and transformers trip when overloaded for too long")
     repair_h: float = Field(default=2.0, description="hours until a tripped branch is back", gt=0, le=168)
+    quality: GridQualitySection = GridQualitySection()
 
 
 class SignalSection(Section):
@@ -454,6 +488,12 @@ class HardwareSection(Section):
     strict: bool = Field(default=True, description="refuse messages that break their schema; else only count them")
     insist: bool = Field(default=False, description="steer it even if it was not shown to fall back")
     address: str = Field(default="", description="empty for OCPP; modbus://host:502?unit=1 for SunSpec")
+    vendor: str = Field(
+        default="", description="what it must say of itself when it starts (OCPP), else it stays pending; empty = any",
+        max_length=64,
+    )  # fmt: skip
+    model: str = Field(default="", description="the same, its model", max_length=64)
+    serial_number: str = Field(default="", description="the same, its serial number", max_length=64)
 
 
 class HardwarePortSection(Section):

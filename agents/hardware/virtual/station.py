@@ -182,11 +182,13 @@ class VirtualStation:
             self._socket.transport.abort()
 
     async def _talk(self) -> None:
-        """Boot, then send what is queued, oldest first."""
+        """Boot until accepted, then send what is queued, oldest first."""
         assert self.link is not None
-        reply = await self.link.call(*self.words.boot())
-        if not reply.is_ok:
-            return
+        while (reply := await self.link.call(*self.words.boot())).get("status") != "Accepted":
+            if not reply.is_ok:
+                return
+            self._say(f"told {reply.get('status')}, asks again in {reply.get('interval')} s")
+            await asyncio.sleep(max(int(reply.get("interval")), 1))
         self._say("booted")
         self.booted.set()
         await self.link.call(*self.words.status(self.status, self.stamp_s()))

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from experiments.report.figures.congestion import outages
 from experiments.report.figures.grid_picture import branch_title, picture
-from experiments.report.figures.quality import ageing, quality
+from experiments.report.figures.quality import ageing, asked, digits, quality
 from experiments.report.palette import BLUE, ORANGE, PINK, VERMILLION, chart, time_chart
 from experiments.report.section import Chart, Section, empty, heading
 from experiments.report.view import RunView
@@ -104,20 +104,21 @@ def _voltage(run: RunView) -> list[Chart | str]:
     lowest = np.min(np.where(np.isfinite(low), low, np.inf), axis=1)
     highest = np.max(np.where(np.isfinite(high), high, -np.inf), axis=1)
     lowest, highest = (np.where(np.isfinite(v), v, np.nan) for v in (lowest, highest))
-    outside = np.nanmean((low < 0.9) | (high > 1.1), axis=0)
-    bad = int(np.sum(outside > 0.05))
+    least, most, share = asked(run, "voltage", (0.9, 1.1, 0.95))
+    bad = int(np.sum(np.nanmean((low < least) | (high > most), axis=0) > 1.0 - share + 1e-9))
     finding = (
         f"Over all nodes and phases the voltage stayed between {number(np.nanmin(lowest))} and "
         f"{number(np.nanmax(highest))} times nominal. "
-        f"{plural(bad, 'node') if bad else 'No node'} left the ±10 % band for more than 5 % of the run."
+        f"{plural(bad, 'node') if bad else 'No node'} left the ±{digits(100 * (most - 1.0))} % band "
+        f"for more than {digits(100 * (1.0 - share))} % of the run."
     )
     vuf = run.matrices["vuf_share"]
     if np.isfinite(vuf).any():
-        unbalanced = int(np.sum(np.nanmean(vuf > 0.02, axis=0) > 0.05))
+        _, most_vuf, share = asked(run, "unbalance", (0.0, 0.02, 0.95))
+        unbalanced = int(np.sum(np.nanmean(vuf > most_vuf, axis=0) > 1.0 - share + 1e-9))
+        much = f"exceeded {digits(100 * most_vuf)} % for more than {digits(100 * (1.0 - share))} % of the run."
         finding += f" Unbalance was at most {percent(float(np.nanmax(vuf)), 1)}; " + (
-            f"{plural(unbalanced, 'node')} exceeded 2 % for more than 5 % of the run."
-            if unbalanced
-            else "no node exceeded 2 % for more than 5 % of the run."
+            f"{plural(unbalanced, 'node')} {much}" if unbalanced else f"no node {much}"
         )
     base = {"mode": "lines", "hovertemplate": "%{y:.3f}"}
     traces = [
@@ -126,7 +127,7 @@ def _voltage(run: RunView) -> list[Chart | str]:
     ]
     limits = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"color": VERMILLION, "width": 1}}
-        for y in (0.9, 1.1)
+        for y in (least, most)
     ]
     figure = time_chart(run, traces, "Voltage (times nominal)", 300, shapes=limits)
     return [Chart("grid-voltage", "Voltage band", finding, figure)]

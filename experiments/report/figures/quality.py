@@ -11,12 +11,13 @@ from experiments.report.view import RunView
 from experiments.report.wording import count, label, listing, number, percent, plural, table
 
 ASPECT = {
-    "voltage": "Voltage within ±10 %, 95 % of the week",
-    "unbalance": "Unbalance (negative sequence) at most 2 %, 95 % of the week",
-    "phase_difference": "Difference between phases at most 2 %, 95 % of the week",
-    "frequency": "Frequency within ±1 %, 99.5 % of the week",
-    "frequency_outer": "Frequency within +4 % and −6 %, always",
+    "voltage": "Voltage",
+    "unbalance": "Unbalance (negative sequence)",
+    "phase_difference": "Difference between phases",
+    "frequency": "Frequency",
+    "frequency_outer": "Frequency",
 }
+NOMINAL = {"voltage": 1.0, "frequency": 50.0, "frequency_outer": 50.0}
 MOST_TRANSFORMERS = 12
 
 
@@ -30,7 +31,7 @@ def quality(run: RunView) -> list[Chart | str]:
     for (aspect,), part in whole.group_by("aspect", maintain_order=True):
         is_met = bool(part["is_met"].all())
         kept, judged = int(part["nodes_met"].sum()), int(part["nodes"].sum())
-        name = ASPECT.get(str(aspect), label(str(aspect)))
+        name = _limit(str(aspect), part)
         rows.append([name, count(judged), count(kept), percent(float(part["outside_share"].max() or 0), 1)])  # type: ignore[arg-type]
         rows[-1].append("kept" if is_met else "not kept")
         if not is_met:
@@ -43,6 +44,34 @@ def quality(run: RunView) -> list[Chart | str]:
     text += " Both ways to measure unbalance are shown, because the verdict can differ between them."
     heads = ["Limit", "Nodes × weeks", "Keep it", "Worst: time outside", "Verdict"]
     return [heading("Power quality after EN 50160"), note(text), table(heads, rows, "Power quality")]
+
+
+def asked(run: RunView, aspect: str, otherwise: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Lower and upper edge and share of time that the run's rules ask for; ``otherwise`` where no verdict tells."""
+    found = run.table("quality").filter(pl.col("aspect") == aspect, pl.col("limit_low").is_not_null())
+    if found.is_empty():
+        return otherwise
+    low, high, share = found.select("limit_low", "limit_high", "required_share").row(0)
+    return float(low), float(high), float(share)
+
+
+def _limit(aspect: str, part: pl.DataFrame) -> str:
+    """What was asked, in words; an older run does not tell."""
+    if part["limit_low"].null_count():
+        return ASPECT.get(aspect, label(aspect))
+    low, high, required = (float(part[c][0]) for c in ("limit_low", "limit_high", "required_share"))
+    if aspect in NOMINAL:
+        up, down = (digits(100 * abs(edge / NOMINAL[aspect] - 1)) for edge in (high, low))
+        band = f"within ±{up} %" if up == down else f"within +{up} % and −{down} %"
+    else:
+        band = f"at most {digits(100 * high)} %"
+    when = "always" if required == 1.0 else f"{digits(100 * required)} % of the time"
+    return f"{ASPECT.get(aspect, label(aspect))} {band}, {when}"
+
+
+def digits(value: float) -> str:
+    """A number of at most four digits without noughts at its end."""
+    return f"{value:.4g}"
 
 
 def ageing(run: RunView) -> list[Chart | str]:
