@@ -100,6 +100,30 @@ def test_a_pending_call_fails_at_once_when_the_peer_goes():
     assert asyncio.run(go()) < 5.0  # the call itself would wait for 30 s
 
 
+def test_an_answer_is_taken_before_the_message_that_came_with_it():
+    """Both are in the socket at once: who asked goes on first, as the recording tells it."""
+
+    async def go() -> None:
+        pipe, host, link = rig()
+        reader, order = asyncio.create_task(link.run()), []
+
+        async def ask() -> None:
+            await link.call("Reset", {"type": "Soft"})
+            order.append(("answered", len(host.heard)))
+
+        call = asyncio.create_task(ask())
+        await asyncio.sleep(0.05)
+        pipe.say(3, pipe.sent[0][1], {"status": "Accepted"})
+        pipe.say(2, "a", "Heartbeat", {})
+        await call
+        assert order == [("answered", 0)]
+        pipe.inbox.put_nowait(None)
+        await reader
+        assert len(host.heard) == 1
+
+    asyncio.run(go())
+
+
 def test_a_call_that_is_never_answered_times_out_and_the_next_one_works():
     async def go() -> None:
         pipe, _, link = rig()

@@ -250,6 +250,7 @@ class Link:
             self._handle(frame)
         else:
             self._take_answer(frame, len(text))
+            await asyncio.sleep(0)  # whoever asked goes on before the next message is heard: a replay has this order
 
     async def _take_call(self, frame: wire.Frame, text: str | bytes) -> None:
         """Answer a call; a repetition has the id and the text of one before (some stations never change their id)."""
