@@ -13,8 +13,11 @@ FEEDER_MARGIN = 1.25
 """A load above this share of a connection's capacity would have blown its fuse: the reading is wrong."""
 GUARANTEED_SHARE = 0.4
 """Part of a point's rating that an absolute signal always leaves, by agreement: below it a signal cannot be honest."""
-FLIP_SHARE = 0.5
-"""A new limit that turns by more than this share of the rating, against the last such turn, is a flip."""
+FLIP_SHARE = 0.8
+"""A new limit that turns by more than this share of the rating, against the last such turn, is a flip.
+
+Plans that end a cheap hour with a quarter charged in part turn by less; who switches a fleet wants all of it.
+"""
 FLIPS_REFUSED, FLIP_MEMORY = 2, 4
 """Flips within an hour after which a station holds its stored profile, and for how many periods."""
 LARGEST_SWING_SHARE = 0.5
@@ -74,7 +77,9 @@ class Defence:
         late = np.minimum(self.delay_min / PERIOD_MIN, 1.0)
         return late * self._before + (1.0 - late) * reached
 
-    def steady(self, limit_kw: np.ndarray, rating_kw: np.ndarray, safe_kw: np.ndarray, period: int) -> np.ndarray:
+    def steady(
+        self, limit_kw: np.ndarray, rating_kw: np.ndarray, safe_kw: np.ndarray, session_row: np.ndarray, period: int
+    ) -> np.ndarray:
         """Set-points of the CPO; a station that is flung to and fro holds its stored profile for an hour.
 
         Parameters
@@ -83,13 +88,15 @@ class Defence:
             What the CPO told.
         rating_kw, safe_kw : float arrays, shape (n_points,)
             Their rating, and the profile stored in them.
+        session_row : int array, shape (n_points,)
+            Session at each, -1 where there is no car: what nobody draws by, and what another car got, is no turn.
         """
         if not self.is_checked:
             return limit_kw
         wanted = np.clip(limit_kw, -rating_kw, rating_kw)
         if self._turns is None:
-            self._turns = Turns.of(wanted)
-        held = self._turns.note(wanted, FLIP_SHARE * rating_kw, period)
+            self._turns = Turns.of(wanted, session_row)
+        held = self._turns.note(wanted, FLIP_SHARE * rating_kw, session_row, period)
         self.refused += int(np.sum(held))
         return np.where(held, safe_kw, limit_kw)
 
@@ -117,6 +124,8 @@ class Turns:
     ----------
     before_kw : float array
         Set-point before the last change, and ``now_kw`` the newest.
+    session_row : int array
+        Session that the set-points are for, -1 = none, and ``began`` the period of its first one.
     way : int array
         Direction of the last large change.
     turned : int array
@@ -131,6 +140,8 @@ class Turns:
 
     before_kw: np.ndarray
     now_kw: np.ndarray
+    session_row: np.ndarray
+    began: np.ndarray
     way: np.ndarray
     turned: np.ndarray
     flips: np.ndarray
@@ -138,16 +149,31 @@ class Turns:
     period: int = -1
 
     @classmethod
-    def of(cls, start_kw: np.ndarray) -> Turns:
+    def of(cls, start_kw: np.ndarray, session_row: np.ndarray) -> Turns:
         """No turn yet."""
         none = np.zeros(len(start_kw), dtype=np.int64)
-        return cls(start_kw.copy(), start_kw.copy(), none, none - 100, none.copy(), none.copy())
+        return cls(
+            start_kw.copy(),
+            start_kw.copy(),
+            session_row.copy(),
+            none - 1,
+            none.copy(),
+            none - 100,
+            none.copy(),
+            none.copy(),
+        )
 
-    def note(self, wanted_kw: np.ndarray, least_kw: np.ndarray, period: int) -> np.ndarray:
+    def note(self, wanted_kw: np.ndarray, least_kw: np.ndarray, session_row: np.ndarray, period: int) -> np.ndarray:
         """Take in new set-points; which stations hold their stored profile now, bool[n]."""
         if period != self.period:
             self._close(least_kw)
             self.before_kw, self.period = self.now_kw, period
+        # a car's first set-point is where its turns begin
+        is_other = (session_row != self.session_row) | (session_row < 0)
+        self.began = np.where(is_other, period, self.began)
+        self.before_kw = np.where(self.began == period, wanted_kw, self.before_kw)
+        self.way, self.flips = np.where(is_other, 0, self.way), np.where(is_other, 0, self.flips)
+        self.session_row = session_row.copy()
         self.now_kw = wanted_kw
         change = wanted_kw - self.before_kw
         is_flip = (np.abs(change) > least_kw) & (np.sign(change) == -self.way) & (period - self.turned <= FLIP_MEMORY)

@@ -136,7 +136,8 @@ class Stations(Role):
             self._absolute_until[rows] = signal.first_period
         is_offline = period - self.heard_period > OFFLINE_AFTER_PERIODS
         limit = np.where(is_offline, self.fallback_kw, self.set_kw)
-        limit = self.defence.steady(limit, self.points.max_kw, self.fallback_kw, period)
+        session = np.where(self.is_busy, self._transaction, -1)
+        limit = self.defence.steady(limit, self.points.max_kw, self.fallback_kw, session, period)
         limit = np.minimum(limit, self._room_kw(limit, period))
         row = self.points.connection_row
         is_on = (self._absolute_from[row] <= period) & (period <= self._absolute_until[row])
