@@ -499,54 +499,6 @@ def test_checks_cost_honest_days_little(seed, most):
     assert missing[1] <= missing[0] + 0.1
 
 
-def test_the_least_that_a_signal_leaves_is_what_honest_operators_send():
-    from agents.information.defence import GUARANTEED_SHARE
-    from agents.roles.dso import LIMIT_SHARE_OF_SIGNAL
-
-    assert LIMIT_SHARE_OF_SIGNAL == GUARANTEED_SHARE
-
-
-def held_limits(told: list[list[float]], car: list[list[int]]) -> list[list[float]]:
-    """What stations of 10 kW with a stored profile of 4 kW follow, row by row of periods."""
-    from agents.information.defence import Defence
-
-    defence = Defence(0.0, np.zeros(len(told[0])), is_checked=True)
-    rating, safe = np.full(len(told[0]), 10.0), np.full(len(told[0]), 4.0)
-    rows = enumerate(zip(told, car, strict=True))
-    return [defence.steady(np.array(t, float), rating, safe, np.array(c), k).tolist() for k, (t, c) in rows]
-
-
-def test_a_flip_is_a_large_turn_against_the_last_one():
-    told = [[10, 10, 10], [0, 10, 0], [10, 0, 4], [0, 0, 0], [10, 10, 4], [10, 10, 0], [10, 10, 4], [10, 10, 4]]
-    limits = held_limits(told, [[1, 2, 3]] * 8)
-    # the first is flung to and fro: held from its second flip until an hour after the last; the others turn less
-    assert [row[0] for row in limits] == [10, 0, 10, 4, 4, 4, 4, 4]
-    assert [row[1] for row in limits] == [10, 10, 0, 0, 10, 10, 10, 10]
-    assert [row[2] for row in limits] == [10, 0, 4, 0, 4, 0, 4, 4]
-
-
-def test_a_quarter_charged_in_part_is_no_flip():
-    """Cheap quarters that a car needs only in part: 7.4, 2.2, 7.4 and 1.4 of 7.4 kW, as plans really turn."""
-    told = [[10.0, 0.0], [3.0, 7.5], [10.0, 0.0], [10.0, 7.5], [2.5, 0.0], [10.0, 7.5]]
-    assert held_limits(told, [[1, 2]] * 6) == told
-
-
-def test_what_a_station_is_told_without_a_car_or_for_another_car_is_no_turn():
-    told = [[10.0, 10.0], [0.0, 0.0], [10.0, 10.0], [0.0, 0.0]]
-    # a car that plugs in and waits; one that follows another; only the third turn in a row of one car is a second flip
-    assert held_limits(told, [[-1, 1], [5, 2], [5, 3], [5, 3]]) == told
-    assert held_limits(told, [[5, -1], [5, -1], [5, -1], [5, -1]])[3] == [4.0, 0.0]
-
-
-@pytest.mark.parametrize("seed", [1, 3, 4])
-def test_checks_cost_honest_days_next_to_nothing(seed):
-    calm = replace(WORLD, seed=seed)
-    runs = played(calm), played(replace(calm, security=SecuritySettings(is_plausibility_checked=True)))
-    cost, missing = ([float(np.sum(r.tables["sessions"][c])) for r in runs] for c in ("cost_eur", "missing_kwh"))
-    assert cost[1] == pytest.approx(cost[0], rel=0.005)
-    assert missing[1] <= missing[0] + 0.1
-
-
 @pytest.mark.parametrize("kind", ["compromised_aggregator", "compromised_cpo"])
 def test_an_insider_passes_verification_and_is_slowed_by_rate_limits(kind):
     free = attacked(kind)
