@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -457,7 +458,7 @@ def test_the_least_that_a_signal_leaves_is_what_honest_operators_send():
     assert LIMIT_SHARE_OF_SIGNAL == GUARANTEED_SHARE
 
 
-def held_limits(told: list[list[float]], car: list[list[int]]) -> list[list[float]]:
+def held_limits(told: Sequence[Sequence[float]], car: list[list[int]]) -> list[list[float]]:
     """What stations of 10 kW with a stored profile of 4 kW follow, row by row of periods."""
     from agents.information.defence import Defence
 
