@@ -60,6 +60,7 @@ from agents.messages import (
 from agents.role import Role
 from agents.roles.beliefs import Beliefs, view_of
 from agents.roles.carbon import CarbonOutlook
+from agents.roles.followers import Followers
 from agents.roles.group_limits import GroupLimits
 from agents.roles.local_load import LocalLoads
 from agents.roles.replay import Replay, replay, summing
@@ -162,7 +163,7 @@ class Aggregator(Role):
         expected = HOUR_SHAPE_2025[hour] / 1000.0
         self.price_eur_per_kwh = (expected + 0.1116) * 1.21
         self.feed_in_eur_per_kwh = expected.copy()
-        self.carbon = CarbonOutlook(end)
+        self.carbon, self.followers = CarbonOutlook(end), Followers(points)
         self._tenant_of_point = np.full(len(points.rows), -1, dtype=np.int64)
         self._tenant_eur_per_kwh = np.zeros((2, 0, len(self.price_eur_per_kwh)))
         self.limits = GroupLimits(points.connection_row, self.n_periods)
@@ -300,6 +301,8 @@ class Aggregator(Role):
             b.departure_min[rows] = np.where(np.isnan(new.departure_min), b.departure_min[rows], new.departure_min)
             b.charge_now[rows] |= new.is_override
             b.is_here[rows] = True
+            b.is_deaf[rows] = self.followers.is_deaf(new.cp_row)
+            self.followers.begin(new.cp_row)
             self.session_at[new.cp_row] = rows
             self._dirty[new.cp_row] = True
         for wish in self.knowledge.take(ChargingPreference):
@@ -326,6 +329,9 @@ class Aggregator(Role):
             power_kw[rates.cp_row[now]] = rates.power_kw[now]
             here = np.flatnonzero(self.session_at >= 0)
             self._note_shortfall(here, power_kw[here])
+            if now.any():
+                told_kw = np.minimum(self._sent_kw[here], b.max_kw[self.session_at[here]])
+                self.followers.note(here, self.session_at[here], told_kw, power_kw[here], b)
             gone = rates.ended_session_row
             b.is_here[gone] = False
             left = gone[self.session_at[b.cp_row[gone]] == gone] if len(gone) else gone
@@ -521,7 +527,8 @@ class Aggregator(Role):
             return target
         high = self.believed.max_kw[self.session_at[here]]
         room = np.maximum(target, 0.0) if wanted_kw > 0 else np.maximum(high - np.maximum(target, 0.0), 0.0)
-        is_free, slack = self.takes_part[here], self._slack_min(here, period)
+        slack = self._slack_min(here, period)
+        is_free = self.takes_part[here] & ~self.believed.is_deaf[self.session_at[here]]
         if wanted_kw > 0.0:
             # a car whose plan is done is full or in its last kilowatt-hours: there is nothing sure to take from it
             is_free &= (self._plan_end[here] > period) & (slack >= LEAST_SLACK_MIN)

@@ -56,13 +56,14 @@ class Beliefs:
     charge_now: np.ndarray
     is_here: np.ndarray
     co2_focus: np.ndarray
+    is_deaf: np.ndarray
 
     @classmethod
     def nothing(cls, n: int) -> Beliefs:
         """No session known."""
         nan = {k: np.full(n, np.nan) for k in cls.__dataclass_fields__}
         nan |= {"cp_row": np.full(n, -1), "metered_kwh": np.zeros(n), "co2_focus": np.zeros(n)}
-        nan |= {k: np.zeros(n, dtype=bool) for k in ("charge_now", "is_here")}
+        nan |= {k: np.zeros(n, dtype=bool) for k in ("charge_now", "is_here", "is_deaf")}
         return cls(**nan)
 
     def forget(self, rows: np.ndarray) -> None:
@@ -128,6 +129,7 @@ def view_of(
         departure_period=last,
         last_share=periods - (last - 1.0),
         must_charge=believed.charge_now[rows],
+        is_deaf=believed.is_deaf[rows],
         urgent_kwh=urgent,
         site=points.site[cp],
     )

@@ -143,6 +143,7 @@ def _view(b: Beliefs, points: ChargingPoints, rows: np.ndarray, arrival: np.ndar
         arrival_period=arrival,
         departure_period=arrival + stay.astype(np.int64),
         must_charge=b.charge_now[rows],
+        is_deaf=b.is_deaf[rows],
         urgent_kwh=np.where(np.isnan(b.departure_min[rows]), np.minimum(FIRST_KWH, need), 0.0),
         site=points.site[b.cp_row[rows]],
     )
