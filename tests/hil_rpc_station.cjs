@@ -1,4 +1,4 @@
-// A charging station on npm's ocpp-rpc, strict: follows limits in amperes, meters, stops when asked, then exits with 0.
+// A charging station on ocpp-rpc, strict: follows limits in amperes, meters, stops when asked, then exits with 0.
 // node hil_rpc_station.cjs ENDPOINT IDENTITY ocpp1.6|ocpp2.0.1 [PASSWORD]
 const { RPCClient } = require('ocpp-rpc');
 const [endpoint, identity, protocol, password] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-"""Other people's station programs against the port: PyPI's ``test-ocpp`` and npm's ``ocpp-rpc``."""
+"""Other people's station programs against the port: ``test-ocpp`` (Python) and ``ocpp-rpc`` (Node)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.test_hil_security import Authority
 
 HERE = Path(__file__).resolve().parent
 TEST_OCPP = shutil.which("test-ocpp", path=str(Path(sys.executable).parent)) or shutil.which("test-ocpp")
-needs_test_ocpp = pytest.mark.skipif(TEST_OCPP is None, reason="the program test-ocpp (PyPI) is not installed")
+needs_test_ocpp = pytest.mark.skipif(TEST_OCPP is None, reason="the program test-ocpp is not installed")
 
 
 def has_ocpp_rpc() -> bool:
-    """Whether node finds ``ocpp-rpc`` (``npm install ocpp-rpc`` somewhere, and NODE_PATH that names it)."""
+    """Whether node finds ``ocpp-rpc`` (installed somewhere, and NODE_PATH names it)."""
     node = shutil.which("node")
     return node is not None and not subprocess.run([node, "-e", "require('ocpp-rpc')"], capture_output=True).returncode
 
