@@ -67,6 +67,10 @@ class Nation:
         """Units that follow wind or sun, bool[n_units]."""
         return np.array([bool(u.driver) for u in self.units])
 
+    def parts_of_load_mw(self, period: int, n_parties: int) -> list[float]:
+        """Consumption of the country without the disturbance, in equal parts."""
+        return [float(self.load_mw[period]) / n_parties] * n_parties
+
     def available_forecast_mw(self, now: int, periods: np.ndarray | slice) -> np.ndarray:
         """What each unit is expected to be able to generate, float64[n_units, n]; thermal units know themselves.
 
