@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from agents.column_log import ColumnLog
 from agents.roles.csp import PlacedOrders
 from agents.roles.grid_operator import GridOperator, Needs
 from markets.levers import Regulation
@@ -23,7 +24,7 @@ _POOL = -1
 
 
 @dataclass
-class BidDutyLog:
+class BidDutyLog(ColumnLog):
     """Obligations that were asked for, as columns; see table ``bid_obligations``."""
 
     period: list[int] = field(default_factory=list)
@@ -129,8 +130,6 @@ class BidDuty:
         missed = {m.obligation_row: m for m in missed_bids(bids, duties, np.ones(1, dtype=np.bool_), PERIOD_H)}
         for k, duty in enumerate(duties):
             short = (missed[k].missing_mwh, missed[k].penalty_eur) if k in missed else (0.0, 0.0)
-            row = (period, duty.connection_row, duty.volume_mw, float(offered[k]), *short)
-            for name, value in zip(self.log.__dataclass_fields__, row, strict=True):
-                getattr(self.log, name).append(value)
+            self.log.note(period, duty.connection_row, duty.volume_mw, float(offered[k]), *short)
         standby = self.standby_eur_per_mw_h * PERIOD_H * float(np.sum(self.volume_mw))
         return standby, sum(m.penalty_eur for m in missed.values())

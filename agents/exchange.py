@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.cashbook import Cashbook
+from agents.column_log import ColumnLog
 from agents.monitoring import AuctionMonitor
 from agents.positions import Positions
 from markets import day_ahead
@@ -26,7 +27,7 @@ EXCHANGE = "exchange"
 
 
 @dataclass
-class TradeLog:
+class TradeLog(ColumnLog):
     """Trades as columns, see table ``trades``."""
 
     market: list[str] = field(default_factory=list)
@@ -42,9 +43,7 @@ class TradeLog:
         self, market: str, gate: int, period: int, seller: str, buyer: str, mw: float, price: float, minutes: int = 15
     ) -> None:
         """Note one trade; one of a longer product stands once for each of its periods."""
-        values = (market, gate, period, seller, buyer, mw, price, minutes)
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
-            getattr(self, name).append(value)
+        self.note(market, gate, period, seller, buyer, mw, price, minutes)
 
 
 @dataclass

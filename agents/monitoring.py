@@ -53,7 +53,7 @@ class AuctionMonitor:
 def market_monitor(m: Flexpolder) -> dict[str, Any]:
     """Columns of table ``market_monitor``."""
     t = m.exchange.trades
-    trades = {name: np.asarray(getattr(t, name)) for name in t.__dataclass_fields__}
+    trades = {name: np.asarray(column) for name, column in t.columns().items()}
     delivered = float(np.sum(np.maximum(m.positions.metered_mwh[:-1], 0.0)))
     rows = [_wholesale(m, trades, market, delivered) for market in dict.fromkeys(t.market)]
     rows += [_capacity(m, product) for product in dict.fromkeys(m.cast.tso.reserves.product)]

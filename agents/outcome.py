@@ -133,7 +133,7 @@ def _trades_and_positions(m: Flexpolder) -> dict[str, Columns]:
     imbalance = np.stack([p.imbalance_mwh(k) for k in range(n)], axis=1)
     flat = {f"{market}_mwh": p.bought_mwh[market].ravel() for market in p.bought_mwh}
     return {
-        "trades": {name: getattr(t, name) for name in t.__dataclass_fields__},
+        "trades": t.columns(),
         "order_book": _order_book(m),
         "positions": {
             "period": np.tile(np.arange(n, dtype=np.int32), len(parties)),
@@ -178,9 +178,9 @@ def _reserves(m: Flexpolder) -> dict[str, Columns]:
     columns = ("period", "provider", "direction", "energy_mwh", "price_eur_per_mwh")
     return {
         "balance_delta": _balance_delta(m),
-        "reserves": {name: getattr(r, name) for name in r.__dataclass_fields__},
+        "reserves": r.columns(),
         "activations": {name: [row[k] for row in a] for k, name in enumerate(columns)},
-        "reserve_shortfalls": {name: getattr(d, name) for name in d.__dataclass_fields__},
+        "reserve_shortfalls": d.columns(),
         "market_monitor": market_monitor(m),
     }
 
@@ -298,9 +298,8 @@ def _outages(m: Flexpolder, switches: GridEvents | None) -> Columns:
 
 
 def _congestion(m: Flexpolder) -> dict[str, Columns]:
-    logs = [operator.log for operator in (m.cast.dso, m.cast.tso)]
-    names = list(logs[0].__dataclass_fields__)
-    joined: Columns = {name: [v for log in logs for v in getattr(log, name)] for name in names}
+    dso, tso = (operator.log.columns() for operator in (m.cast.dso, m.cast.tso))
+    joined: Columns = {name: dso[name] + tso[name] for name in dso}
     done, operators = _interventions(m), (m.cast.dso, m.cast.tso)
     wires = Wires(
         m.record.loading_share, m.record.reference_loading_share, m.town.grid.arrays.rated_kva,
@@ -313,7 +312,7 @@ def _congestion(m: Flexpolder) -> dict[str, Columns]:
         "forecast_calibration": calibration_table(wires, done, operators),
         "agreements": _agreements(m),
         "signals": signals_table(m),
-        "bid_obligations": dict(vars(m.market_day.desk.duty.log)),
+        "bid_obligations": m.market_day.desk.duty.log.columns(),
         **m.market_day.desk.flex.tables(m.record.ev_kw),
     }
 
@@ -496,6 +495,6 @@ def _links(m: Flexpolder) -> dict[str, Columns]:
     return {
         **tables_of(m.links, m.cast.cpo.checks),
         **hardware_log.tables_of(m.real.log if m.real is not None else None),
-        "aggregators": {name: getattr(log, name) for name in log.__dataclass_fields__},
+        "aggregators": log.columns(),
         "events": {name: [e[k] for e in m.record.events] for k, name in enumerate(columns)},
     }

@@ -197,7 +197,7 @@ class Pool:
         c, a = self.customers, self.members[k]
         count = int(np.sum(c.is_customer & (c.holder_of_ev == k)))
         points, activated = float(np.sum(a.share[a.takes_part])), self._activated_mwh[a.party]
-        self.log.add(day, a.party, count, int(c.joined[k]), int(c.left[k]), points, kwh, activated, gain)
+        self.log.note(day, a.party, count, int(c.joined[k]), int(c.left[k]), points, kwh, activated, gain)
         c.joined[k] = c.left[k] = 0
         self._activated_mwh[a.party] = 0.0
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agents.column_log import ColumnLog
 from markets import balancing
 from markets.balancing import CapacityAward, CapacityBids, EnergyBids
 
@@ -20,7 +21,7 @@ PRODUCTS = {0: "fcr", 1: "afrr_up", -1: "afrr_down"}
 
 
 @dataclass
-class DutyLog:
+class DutyLog(ColumnLog):
     """Periods in which contracted reserve was missing, as columns; see table ``reserve_shortfalls``."""
 
     period: list[int] = field(default_factory=list)
@@ -104,10 +105,6 @@ class ReserveDuty:
 
     def _penalise(self, period: int, owner: int, product: int, missing_mw: float, factor: float) -> float:
         eur = factor * missing_mw * 0.25 * float(self.price_eur_per_mw_h[product][period])
-        row = (
-            period, self.parties[owner], PRODUCTS[product],
-            float(self.contracted_mw[product][owner, period]), missing_mw, eur,
-        )  # fmt: skip
-        for name, value in zip(self.log.__dataclass_fields__, row, strict=True):
-            getattr(self.log, name).append(value)
+        contracted_mw = float(self.contracted_mw[product][owner, period])
+        self.log.note(period, self.parties[owner], PRODUCTS[product], contracted_mw, missing_mw, eur)
         return eur

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from agents.column_log import ColumnLog
 from agents.fleet.keyed import uniforms
 from agents.fleet.tables import SEGMENTS, Fleet
 from agents.information.organisation import PUBLIC
@@ -26,7 +27,7 @@ GAIN_EUR_PER_KWH = 0.005
 
 
 @dataclass
-class SwitchLog:
+class SwitchLog(ColumnLog):
     """Customers of every aggregator by day, see table ``aggregators``."""
 
     day: list[int] = field(default_factory=list)
@@ -38,11 +39,6 @@ class SwitchLog:
     charged_kwh: list[float] = field(default_factory=list)
     activated_mwh: list[float] = field(default_factory=list)
     benefit_eur_per_kwh: list[float] = field(default_factory=list)
-
-    def add(self, *values: object) -> None:
-        """Append one row."""
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
-            getattr(self, name).append(value)
 
 
 class Customers:

@@ -9,6 +9,7 @@ import mesa
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from agents.column_log import ColumnLog
 from agents.links import Links
 from agents.messages import CongestionOfferToDso, CongestionOfferToTso, Message
 from agents.role import Role
@@ -26,7 +27,7 @@ FIRST_PHASE_FACTOR = 1.1
 
 
 @dataclass
-class AnnouncementLog:
+class AnnouncementLog(ColumnLog):
     """Announced congestion as columns, see table ``announcements``."""
 
     announced_period: list[int] = field(default_factory=list)
@@ -193,12 +194,10 @@ class GridOperator(Role):
     ) -> None:
         for i in np.flatnonzero(found.needed_kw[k] > 0.1).tolist():
             direction = "less_load" if found.sign[k, i] > 0 else "less_infeed"
-            values = (
+            self.log.note(
                 now, found.first + i, branch, self.role, abs(float(forecast.mean_share[i, branch])),
                 float(probability[i]), float(found.needed_kw[k, i]) / 1000.0, direction,
             )  # fmt: skip
-            for name, value in zip(self.log.__dataclass_fields__, values, strict=True):
-                getattr(self.log, name).append(value)
 
     def connections_behind(self, branch: int) -> np.ndarray:
         """Connections whose power a branch carries, int[n]."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from agents.column_log import ColumnLog
 from agents.exchange import RejectionLog
 from agents.messages import (
     Activation,
@@ -39,7 +40,7 @@ DISPATCHABLE_KG_PER_KWH = 0.4
 
 
 @dataclass
-class ReserveLog:
+class ReserveLog(ColumnLog):
     """Contracted reserve as columns, see table ``reserves``."""
 
     product: list[str] = field(default_factory=list)
@@ -218,12 +219,10 @@ class TSO(GridOperator):
                 for owner in np.unique(bids.owner[here]).tolist():
                     mine = here & (bids.owner == owner)
                     price = award.price_eur_per_mw[i, block] / 4.0
-                    values = (
+                    self.reserves.note(
                         names[direction], start, float(np.sum(bids.quantity_mw[mine])),
                         float(np.sum(award.awarded_mw[mine])), float(price), self.parties[owner],
                     )  # fmt: skip
-                    for name, value in zip(self.reserves.__dataclass_fields__, values, strict=True):
-                        getattr(self.reserves, name).append(value)
 
     # --- balancing ---------------------------------------------------------------------------------------------------
 
