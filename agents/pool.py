@@ -5,7 +5,7 @@ With one aggregator this is that aggregator; with several, drivers may change fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,24 +120,22 @@ class Pool:
 
     def shares_of_reaction(self) -> list[tuple[Aggregator, float]]:
         """Part of each aggregator in what passive balancing brings, by what it last moved."""
-        return list(zip(self.members, _split(1.0, self._reacted).tolist(), strict=True))
+        return self._shares(self._reacted)
 
     def shares_of_sale(self, called_mw: Mapping[str, float]) -> list[tuple[Aggregator, float]]:
         """Part of each aggregator in the revenue of balancing energy, by what it was asked for."""
-        if len(self.members) == 1:
-            return [(self.members[0], 1.0)]
-        asked = np.array([abs(called_mw.get(a.party, 0.0)) for a in self.members])
-        return list(zip(self.members, _split(1.0, asked).tolist(), strict=True))
+        return self._shares([abs(called_mw.get(a.party, 0.0)) for a in self.members])
 
-    def shares_of_reserve(self, period: int) -> list[tuple[Aggregator, float]]:
-        """Part of each aggregator in what contracted reserve brings, by what it holds."""
-        held = np.array([a.fcr_mw[period] + a.reserved_up_mw[period] for a in self.members])
-        return list(zip(self.members, _split(1.0, held).tolist(), strict=True))
+    def shares_of_reserve(self, parts: Mapping[str, np.ndarray], period: int) -> list[tuple[Aggregator, float]]:
+        """Part of each aggregator in what contracted reserve brings, by the part of it that it holds."""
+        return self._shares([parts[a.party][period] if a.party in parts else 0.0 for a in self.members])
 
     def shares_of_relief(self, period: int) -> list[tuple[Aggregator, float]]:
         """Part of each aggregator in what relief of the grid brings, by what it moved."""
-        moved = np.array([abs(a.redispatched_mw[period]) for a in self.members])
-        return list(zip(self.members, _split(1.0, moved).tolist(), strict=True))
+        return self._shares([abs(a.redispatched_mw[period]) for a in self.members])
+
+    def _shares(self, weight: Sequence[float] | np.ndarray) -> list[tuple[Aggregator, float]]:
+        return list(zip(self.members, _split(1.0, np.asarray(weight)).tolist(), strict=True))
 
     def note_activated(self, called_mw: Mapping[str, float], energy_mwh: float) -> None:
         """Remember who delivered balancing energy, for the day's account."""

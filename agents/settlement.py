@@ -221,17 +221,27 @@ class Settlement:
             self.model.billing.reward_drivers(t, part * net_eur / n, sessions, aggregator)
 
     def _pass_on(self, t: int) -> None:
-        """What BSP and CSP got for reserve and relief reaches the aggregators, and part of it their drivers."""
-        cast, pool = self.cast, self.cast.pool
-        for account, eur, shares in (
-            (cast.bsp.account, float(cast.bsp.reserve_eur[t]), pool.shares_of_reserve),
-            (cast.csp.account, float(self.model.market_day.desk.pool_receipts_eur[t]), pool.shares_of_relief),
+        """What BSP and CSP got for reserve and relief reaches the aggregators, and part of it their drivers.
+
+        The supplier had bought the energy that relief left unused: it is made good at the day-ahead price, whatever
+        the aggregation model (an assumption; the models speak of balancing energy).
+        """
+        cast, pool, cash = self.cast, self.cast.pool, self.model.cashbook
+        sold_mwh = -float(self.positions.bought_mwh["redispatch"][cast.pool_brp.row, t])
+        energy_eur = sold_mwh * float(self.model.exchange.day_ahead_eur_per_mwh[t]) / cash.representation
+        relief_eur = float(self.model.market_day.desk.pool_receipts_eur[t])
+        reserve = pool.shares_of_reserve(cast.bsp.reserve_parts, t)
+        for account, eur, sourced_eur, shares in (
+            (cast.bsp.account, float(cast.bsp.reserve_eur[t]), 0.0, reserve),
+            (cast.csp.account, relief_eur, energy_eur, pool.shares_of_relief(t)),
         ):
-            if not eur:
+            if not eur and not sourced_eur:
                 continue
-            for (_, part), (aggregator, _, sessions) in zip(shares(t), pool.here(), strict=True):
-                self.model.cashbook.pay(t, account, aggregator.account, part * eur, "flexibility")
-                self.model.billing.reward_drivers(t, part * eur, sessions, aggregator)
+            for (_, part), (aggregator, _, sessions) in zip(shares, pool.here(), strict=True):
+                cash.pay(t, account, aggregator.account, part * eur, "flexibility")
+                if sourced_eur:
+                    cash.pay(t, aggregator.account, cast.supplier.account, part * sourced_eur, "redispatch_energy")
+                self.model.billing.reward_drivers(t, part * (eur - sourced_eur), sessions, aggregator)
 
     def _delivered_mwh(self, t: int, steered_mwh: float, other_mwh: float = 0.0) -> float:
         """Part of what the pool was steered to that its meters show against its baseline."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -164,6 +166,20 @@ def test_parts_of_one_and_of_many():
     assert parts({"a": 3.0}) == {"a": 1.0} and parts({}) == {"": 1.0}
     assert parts({"a": 3.0, "b": 1.0}) == {"a": 0.75, "b": 0.25}
     assert parts({"a": 0.0, "b": 0.0}) == {"a": 0.5, "b": 0.5}
+
+
+def test_capacity_money_goes_to_those_who_hold_the_reserve_up_or_down():
+    pool = alone().model.cast.pool
+    several = copy(pool)
+    several.members = tuple(SimpleNamespace(party=name) for name in "ABC")
+    parts = {"A": np.array([0.0, 0.75]), "B": np.array([0.0, 0.25])}
+    assert [part for _, part in several.shares_of_reserve(parts, 1)] == [0.75, 0.25, 0.0]
+    assert [part for _, part in pool.shares_of_reserve(parts, 1)] == [1.0]
+    run = three()
+    bsp = run.model.cast.bsp
+    known = np.sum(list(bsp.reserve_parts.values()), axis=0)
+    held = (run.model.market_day.reserved["down"] > 0.0) | (run.model.market_day.reserved["up"] > 0.0)
+    assert held.any() and known[held] == pytest.approx(1.0)
 
 
 def test_congestion_management_works_with_several_aggregators():

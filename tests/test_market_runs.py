@@ -609,3 +609,14 @@ def test_what_providers_get_for_reserve_and_relief_reaches_the_aggregator() -> N
     reasons = ("fcr", "afrr_capacity", "reserve_penalty", "balancing_energy")
     earned = sum(flows(found, reason).get(bsp, 0.0) for reason in reasons)
     assert flows(found, "fcr")[bsp] > 0.0 and passed[bsp] == pytest.approx(-earned, abs=1e-9)
+
+
+def test_energy_behind_relief_is_made_good_at_the_day_ahead_price() -> None:
+    found = play(world(congestion_threshold_share=0.1, redispatch_min_order_mw=0.001, min_bid_mw=0.1))
+    model, supplier = found.model, found.model.cast.supplier.account
+    sold_mwh = -model.positions.bought_mwh["redispatch"][model.cast.pool_brp.row] / model.settings.representation
+    price = model.exchange.day_ahead_eur_per_mwh[: len(sold_mwh)]
+    assert np.abs(sold_mwh).sum() > 0.0
+    moved = flows(found, "redispatch_energy")
+    assert moved[supplier] == pytest.approx(float(np.sum(sold_mwh * price)), rel=1e-9)
+    assert moved[model.cast.aggregator.account] == pytest.approx(-moved[supplier])

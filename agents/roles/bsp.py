@@ -86,6 +86,8 @@ class BSP(Role):
         self._fcr_bid_mw = np.zeros(n_periods)
         self.reserve_eur = np.zeros(n_periods)
         """What it got for contracted reserve, less penalties, of the simulated town: by first period of the block."""
+        self.reserve_parts: dict[str, np.ndarray] = {}
+        """Part of each aggregator in the contracted reserve of every period."""
 
     @property
     def prequalified_mw(self) -> float:
@@ -173,6 +175,7 @@ class BSP(Role):
             for party, part in parts({p: float(np.sum(o.up_mw)) for p, o in offers.items()}).items():
                 told = (award.fcr_mw * part, award.up_mw * part, award.down_mw * part)
                 self.send(ReserveNotice(award.first_period, *told), party)
+                self.reserve_parts.setdefault(party, np.zeros(len(self.fcr_mw)))[span] = part
 
     # --- energy ------------------------------------------------------------------------------------------------------
 
