@@ -171,7 +171,7 @@ def test_parts_of_one_and_of_many():
 def test_capacity_money_goes_to_those_who_hold_the_reserve_up_or_down():
     pool = alone().model.cast.pool
     several = copy(pool)
-    several.members = tuple(SimpleNamespace(party=name) for name in "ABC")
+    several.members = tuple(SimpleNamespace(party=name) for name in "ABC")  # type: ignore[misc]
     parts = {"A": np.array([0.0, 0.75]), "B": np.array([0.0, 0.25])}
     assert [part for _, part in several.shares_of_reserve(parts, 1)] == [0.75, 0.25, 0.0]
     assert [part for _, part in pool.shares_of_reserve(parts, 1)] == [1.0]
