@@ -13,7 +13,7 @@ import polars as pl
 
 from experiments.kpis import KPIS
 from experiments.store.folder import read_manifest
-from experiments.store.place import Disk, FolderError, Place, place_of
+from experiments.store.place import Disk, FolderError, Place, damaged, place_of
 from experiments.store.tables import TABLES
 
 if TYPE_CHECKING:
@@ -68,12 +68,17 @@ class Results:
         Raises
         ------
         FolderError
-            If it was not kept.
+            If it was not kept or cannot be read.
         """
         if name not in self.tables:
             raise FolderError(f"{self.place} holds no table '{name}'; kept are {', '.join(self.tables) or 'none'}")
         parts = self.place.names(f"tables/{name}", "*.parquet") if self.is_sweep else [f"{name}.parquet"]
-        return self.place.scan(parts)
+        found = self.place.scan(parts)
+        try:
+            found.collect_schema()
+        except pl.exceptions.PolarsError as error:
+            raise FolderError(damaged(f"{self.place}/{parts[0]}", error)) from None
+        return found
 
     @property
     def kpis(self) -> pl.DataFrame:

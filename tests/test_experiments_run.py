@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli import app
 from experiments.kpis import KPIS, kpis_of
 from experiments.run import RunFailed, run_scenario
 from experiments.scenario import read_scenario
@@ -24,6 +26,21 @@ from tests.experiments_fake import simulate
 @pytest.fixture
 def small():
     return read_scenario("small")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"], ids=["empty", "cut short"])
+@pytest.mark.parametrize("command", ["report", "compare", "statement", "query"])
+def test_a_damaged_table_is_named_in_one_message(tmp_path: Path, command: str, content: bytes) -> None:
+    manifest = {"schema_version": SCHEMA_VERSION, "kind": "run"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "kpis.json").write_text("{}")
+    name = "periods" if command == "statement" else "ledger"  # the one it reads first
+    (tmp_path / f"{name}.parquet").write_bytes(content)
+    more = {"compare": [str(tmp_path)], "query": ["select * from ledger"]}.get(command, [])
+    result = CliRunner().invoke(app, [command, str(tmp_path), *more])
+    assert result.exit_code == 2 and f"{name}.parquet" in result.output and "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_run_writes_every_declared_table_with_units(tmp_path, small):

@@ -18,7 +18,7 @@ import pytest
 from experiments.results import Results
 from experiments.scenario import InputError
 from experiments.store import FolderError, place
-from experiments.store.folder import write_parquet
+from experiments.store.folder import SCHEMA_VERSION, write_parquet
 from experiments.store.place import Disk
 from experiments.sweep import drive, folder
 from experiments.sweep.axes import Axis
@@ -525,7 +525,7 @@ def test_a_folder_that_became_read_only_is_one_message(tmp_path, monkeypatch):
 def test_results_of_another_schema_version_are_refused(tmp_path):
     drive.start(plan(), tmp_path / "s", conduct())
     manifest = tmp_path / "s" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    manifest.write_text(manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99'))
     for use in (Results.open, lambda path: drive.resume(path, conduct())):
         with pytest.raises(FolderError, match="schema version 99, this program reads 1"):
             use(tmp_path / "s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -30,6 +29,7 @@ from experiments.report.shell import header, page_of
 from experiments.report.shell import summary as summary_section
 from experiments.report.view import RunView
 from experiments.report.wording import count, number, plural, table
+from experiments.store.folder import read_json, read_tables
 
 SECTIONS: tuple[Callable[[RunView], Section | None], ...] = (
     prices.section,
@@ -90,14 +90,15 @@ def write_run_report(run_dir: str | Path) -> Path:
     ------
     FileNotFoundError
         If the folder is not that of a run.
+    FolderError
+        If a table cannot be read.
     """
     folder = Path(run_dir)
     if not (folder / "manifest.json").is_file():
         raise FileNotFoundError(f"{folder}: no manifest.json, so this is not the folder of a finished run")
-    tables = {p.stem: pl.read_parquet(p) for p in sorted(folder.glob("*.parquet"))}
-    kpis = json.loads((folder / "kpis.json").read_text()) if (folder / "kpis.json").is_file() else {}
+    kpis = read_json(folder / "kpis.json") if (folder / "kpis.json").is_file() else {}
     page = folder / "report.html"
-    page.write_text(run_report(tables, kpis, json.loads((folder / "manifest.json").read_text())), encoding="utf-8")
+    page.write_text(run_report(read_tables(folder), kpis, read_json(folder / "manifest.json")), encoding="utf-8")
     return page
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.store.place import (
     Disk,
     Place,
+    damaged,
     json_bytes,
     parquet_bytes,
     place_of,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises when a table or a KPI changes its meaning; folders of another version are refused."""
 
 MANIFEST = "manifest.json"
@@ -145,16 +146,28 @@ def read_table(folder: Path, name: str) -> pl.DataFrame:
     Raises
     ------
     FolderError
-        If the table is not declared or was not kept.
+        If the table is not declared, was not kept or cannot be read.
     """
-    import polars as pl
-
     if name not in TABLES:
         raise FolderError(f"'{name}' is not a result table; known are {', '.join(TABLES)}")
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise FolderError(f"{folder} holds no table {name}; it was not kept by that run")
-    return pl.read_parquet(path)
+    return _read(path)
+
+
+def read_tables(folder: Path) -> dict[str, pl.DataFrame]:
+    """All tables that a run kept; FolderError if one cannot be read."""
+    return {path.stem: _read(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def _read(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise FolderError(damaged(path, error)) from None
 
 
 def content_digest(folder: Path) -> str:

@@ -31,6 +31,11 @@ _SECRETS = re.compile(r"(?<=://)[^/@?]+@")
 _QUERY = re.compile(r"\?.*$")
 
 
+def damaged(where: object, error: Exception) -> str:
+    """What to say of a table that is no Parquet file any more."""
+    return f"{where} cannot be read as a table ({str(error).splitlines()[0]}); make the results again"
+
+
 class FolderError(ValueError):
     """A results folder cannot be used; the message says why and what to do."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from experiments.analysis.intervals import Interval, mean_interval
 from experiments.kpis import KPIS
 from experiments.report.figures.money_flows import role_names
 from experiments.report.view import RunView
-from experiments.store.folder import FolderError, read_json, read_manifest
+from experiments.store.folder import FolderError, read_json, read_manifest, read_tables
 
 LABELS = ("scenario.name", "scenario.description", "scenario.base", "output")
 NATIONAL = ("producer", "tso", "exchange", "Border", "twin", "neighbouring", "brp: Rest", "market")
@@ -160,5 +159,4 @@ def _open(folder: Path) -> RunView:
     manifest = read_manifest(folder)
     if manifest["kind"] != "run":
         raise FolderError(f"{folder} holds a {manifest['kind']}, not a run; flexpolder report shows it")
-    tables = {p.stem: pl.read_parquet(p) for p in sorted(folder.glob("*.parquet"))}
-    return RunView(tables, json.loads(json.dumps(read_json(folder / "kpis.json"))), manifest)
+    return RunView(read_tables(folder), read_json(folder / "kpis.json"), manifest)
