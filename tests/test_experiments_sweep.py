@@ -527,7 +527,7 @@ def test_results_of_another_schema_version_are_refused(tmp_path):
     manifest = tmp_path / "s" / "manifest.json"
     manifest.write_text(manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99'))
     for use in (Results.open, lambda path: drive.resume(path, conduct())):
-        with pytest.raises(FolderError, match="schema version 99, this program reads 1"):
+        with pytest.raises(FolderError, match=f"schema version 99, this program reads {SCHEMA_VERSION}"):
             use(tmp_path / "s")
 
 
